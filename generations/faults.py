@@ -1,0 +1,41 @@
+"""Named points where a test may make this process kill itself. Inert unless MEDIAGEN_KILL_AT names the point.
+
+Each point fires once per data directory (a marker file remembers), so that the restarted process can be watched recovering.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from django.conf import settings
+
+POINTS = (
+    "before_hold",
+    "after_hold",
+    "before_send",
+    "after_send",
+    "after_answer",
+    "while_fetching",
+    "while_storing",
+)
+_WANTED = os.environ.get("MEDIAGEN_KILL_AT", "")
+
+
+def at(point: str) -> None:
+    if point != _WANTED:
+        return
+    marker = settings.VAR_DIR / "run" / f"killed-at-{point}"
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def soon(point: str, seconds: float = 0.4) -> None:
+    """For what happens while a call is under way: the request has left by then, the answer has not been read."""
+    if point == _WANTED:
+        threading.Timer(seconds, at, [point]).start()

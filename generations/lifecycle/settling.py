@@ -1,0 +1,123 @@
+"""A person's verdict on an attempt whose outcome the provider never told; the money follows it."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.errors import Refused
+from generations import bells, quoting
+from generations.models import Attempt, Generation, Step
+from generations.models.generations import OPEN, State, Status
+from generations.policy import MAX_RETRIES
+from providers.errors import ProviderError
+from providers.types import Usage
+
+from . import trying
+from .ending import fail
+from .moves import due, fence, move, move_attempt, now_micros, record
+from .people import fence_off, own_step
+
+VERDICTS = ("arrived", "never_arrived", "charged")
+
+
+def settle(generation: Generation, *, verdict: str, by: Any, remote_id: str = "") -> Generation:
+    """A person's verdict on an unknown (or expired) attempt; the money follows it."""
+    if verdict not in VERDICTS:
+        raise Refused("invalid_fields", f"verdict: write one of {', '.join(VERDICTS)}.", fields={"verdict": ["Unknown verdict."]})
+    attempt = generation.attempts.filter(state__in=[State.UNKNOWN, State.EXPIRED]).order_by("-number").first()
+    if attempt is None or attempt.charged != "unknown":
+        raise Refused("conflict", "Nothing here waits for a verdict.", status=409)
+    if attempt.state == State.EXPIRED:
+        _expired(attempt, charged=verdict != "never_arrived", by=by)
+        return generation
+    {"arrived": _arrived, "never_arrived": _never_arrived, "charged": _charged}[verdict](generation, attempt, by, remote_id)
+    generation.refresh_from_db()
+    return generation
+
+
+def _arrived(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
+    """It is at the provider under this id: follow it."""
+    if not remote_id:
+        raise Refused("invalid_fields", "remote_id: give the provider's id of the job.", fields={"remote_id": ["Needed with this verdict."]})
+    with transaction.atomic():
+        step = _claim(generation)
+        record(generation, "settled", {"verdict": "arrived", "by": str(by), **attempt.facts})
+        _adopt(step, generation, attempt, remote_id)
+
+
+def _never_arrived(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
+    """Nothing was made and nothing charged: the attempt is given up and the job tried again."""
+    with transaction.atomic():
+        step = _claim(generation)
+        record(generation, "settled", {"verdict": "never_arrived", "by": str(by), **attempt.facts})
+        _abandon(step, generation, attempt, ProviderError("unavailable", "It never reached the provider.", charged=False), again=True)
+
+
+def _charged(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
+    """The provider took money but the result is lost: the account pays, the wallet does not."""
+    with transaction.atomic():
+        step = _claim(generation)
+        record(generation, "settled", {"verdict": "charged", "by": str(by), **attempt.facts})
+        error = ProviderError("result_gone", "The provider charged for it, but its result is lost.", charged=True)
+        _abandon(step, generation, attempt, error, again=False)
+
+
+def _claim(generation: Generation) -> Step:
+    """Take the step from whoever works on it, so that the person's word is the last."""
+    step = own_step(generation)
+    fence_off(step)
+    fence(step)
+    return step
+
+
+def _adopt(step: Step, generation: Generation, attempt: Attempt, remote_id: str) -> None:
+    now = timezone.now()
+    move_attempt(
+        attempt, [State.UNKNOWN], State.ACCEPTED, accepted_at=now, remote_id=remote_id, remote_digest=trying.digest(remote_id),
+        deadline_at=now + timedelta(seconds=float(attempt.capability.spec.get("polling", {}).get("deadline", 900))), strikes=0,
+    )  # fmt: skip
+    move(generation, [Status.SUBMITTING], Status.RUNNING, data=attempt.facts, unknown=False, note="")
+    due(step, "look", "poll", looks=0, errors=0, account_id=attempt.account_id)
+    bells.ring_on_commit("poll")
+
+
+def _abandon(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, *, again: bool) -> None:
+    trying.close_attempt(attempt, State.ABANDONED, error)
+    if not again or generation.cancel_requested_at or generation.retries >= MAX_RETRIES:
+        ended = (Status.CANCELLED, "cancelled", "Cancelled.") if generation.cancel_requested_at else (Status.FAILED, error.code, error.message)
+        fail(generation, status=ended[0], code=ended[1], message=ended[2], retryable=True, data=attempt.facts)
+    else:
+        trying.queue_again(step, generation, error, generation.retries + 1)
+
+
+def callback(attempt: Attempt, remote_id: str = "") -> None:
+    """A verified callback brings the next look forward; it also tells where an unknown attempt went.
+
+    One that comes after the end is kept as an event and flips nothing.
+    """
+    with transaction.atomic():
+        if attempt.state not in OPEN:
+            record(attempt.generation, "late_callback", attempt.facts)
+            return
+        record(attempt.generation, "callback", attempt.facts)
+        if attempt.state == State.UNKNOWN and remote_id:
+            _adopt(_claim(attempt.generation), attempt.generation, attempt, remote_id)
+            return
+        rows = Step.objects.filter(pk=attempt.generation_id, verb__in=["look", "settle"], claimed=False)
+        rows.update(due_at=time.time(), change_seq=now_micros())
+        for cluster in rows.values_list("cluster", flat=True):
+            bells.ring_on_commit(cluster)
+
+
+def _expired(attempt: Attempt, *, charged: bool, by: Any) -> None:
+    """The job had failed by our deadline; only the account's hold still waits for the provider's word."""
+    with transaction.atomic():
+        cost = quoting.account_cost(attempt, Usage()) if charged else 0
+        move_attempt(attempt, [State.EXPIRED], State.EXPIRED, charged="yes" if charged else "no", cost_micros=cost)
+        trying.settle_account(attempt, charged=cost)
+        record(attempt.generation, "settled", {"charged": charged, "by": str(by), **attempt.facts})

@@ -1,0 +1,188 @@
+"""One look at one job: what is asked, and what its answer means for the job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import standing
+from generations.lifecycle.moves import now_micros, record
+from generations.models import Attempt, Generation, Step
+from generations.policy import POLICY, STRIKE_SECONDS, STRIKES
+from providers.errors import ProviderError
+from providers.types import Done, Handle, Status
+
+from . import calling, history, inbox, lifecycle, specs, timing
+
+STRANGE = ("bad_reply", "remote_not_found")
+ACCOUNT_TROUBLE = ("auth_failed", "session_expired", "session_revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    step: Step
+    attempt: Attempt
+    line: calling.Line
+
+    @property
+    def generation(self) -> Generation:
+        return self.attempt.generation
+
+    @property
+    def overdue(self) -> bool:
+        return self.attempt.deadline_at is not None and self.attempt.deadline_at <= timezone.now()
+
+    @property
+    def verb(self) -> str:
+        """Ask to cancel first, once, when a person wants it or time is up; otherwise look."""
+        wanted = self.generation.cancel_requested_at is not None or self.overdue
+        return "cancel" if wanted and self.attempt.cancel_asked_at is None else "poll"
+
+    @property
+    def handle(self) -> Handle:
+        return calling.handle(self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A look that changed nothing but when to come back and how far it is."""
+
+    step: Step
+    due_at: float
+    progress: float | None
+    position: int | None
+    note: str
+    errors: int = 0
+
+
+def apply(look: Look, word: Status | ProviderError | str) -> Waiting | None:
+    if isinstance(word, ProviderError):
+        return _cancel_answer(look, "unsupported") if look.verb == "cancel" else trouble(look.step, look.attempt, word)
+    if isinstance(word, str):
+        return _cancel_answer(look, word)
+    if word.memo is not None and dict(word.memo) != look.attempt.memo:
+        Attempt.objects.filter(pk=look.attempt.pk).update(memo=dict(word.memo))
+    if look.attempt.strikes:
+        Attempt.objects.filter(pk=look.attempt.pk).update(strikes=0, struck_at=None)
+    return VERDICTS[word.state](look, word)
+
+
+def _going(look: Look, status: Status) -> Waiting | None:
+    if look.overdue:
+        lifecycle.expire(look.step, look.generation, look.attempt)
+        return None
+    attempt, step = look.attempt, look.step
+    elapsed = (timezone.now() - (attempt.accepted_at or attempt.created_at)).total_seconds()
+    seconds = timing.next_look(
+        specs.of(attempt.capability).polling, history.quantiles(attempt.capability), looks=step.looks, elapsed=elapsed,
+        watched=step.watched_until > time.time(), said=status.next_in,
+    )  # fmt: skip
+    progress = step.progress if status.progress is None else max(0.0, min(float(status.progress), 1.0))
+    return Waiting(step, time.time() + seconds, progress, status.position, status.note or step.note)
+
+
+def _succeeded(look: Look, status: Status) -> None:
+    done = Done(outputs=status.outputs, usage=status.usage)
+    lifecycle.deliver(look.step, look.generation, look.attempt, inbox.kept(look.attempt.pk, done))
+
+
+def _failed(look: Look, status: Status) -> None:
+    error = status.error or ProviderError("remote_failed", status.note or "The provider reports a failure without a reason.")
+    lifecycle.end(look.step, look.generation, look.attempt, error)
+
+
+def _filtered(look: Look, status: Status) -> None:
+    said = status.error
+    message = said.message if said else "The provider's content rules refused this."
+    error = ProviderError("content_rejected", message, charged=said.charged if said else None, vendor_code=said.vendor_code if said else "")
+    lifecycle.end(look.step, look.generation, look.attempt, error)
+
+
+def _cancelled(look: Look, status: Status) -> None:
+    if look.generation.cancel_requested_at:
+        lifecycle.cancelled(look.step, look.generation, look.attempt)
+    else:
+        lifecycle.end(look.step, look.generation, look.attempt, ProviderError("remote_failed", "It was cancelled at the provider."))
+
+
+VERDICTS: dict[str, Callable[[Look, Status], Waiting | None]] = {
+    "queued": _going,
+    "running": _going,
+    "succeeded": _succeeded,
+    "failed": _failed,
+    "filtered": _filtered,
+    "cancelled": _cancelled,
+}
+CANCEL_NOTES = {
+    "requested": "Cancel was asked for; waiting for the provider's word.",
+    "too_late": "Too late to cancel: the result will be kept and charged.",
+    "unsupported": "This provider cannot cancel: the result will be kept and charged.",
+}
+
+
+def _cancel_answer(look: Look, verdict: str) -> Waiting | None:
+    """confirmed ends it; anything else is noted, and looking goes on at once."""
+    if verdict == "confirmed" and look.generation.cancel_requested_at:
+        lifecycle.cancelled(look.step, look.generation, look.attempt)
+        return None
+    with transaction.atomic():
+        Attempt.objects.filter(pk=look.attempt.pk).update(cancel_asked_at=timezone.now())
+        record(look.generation, "cancel_asked", {"verdict": verdict, **look.attempt.facts})
+    note = CANCEL_NOTES.get(verdict, "") if look.generation.cancel_requested_at else "Past its deadline; looking once more."
+    return Waiting(look.step, time.time() + timing.FLOOR, look.step.progress, look.step.position, note)
+
+
+def trouble(step: Step, attempt: Attempt, error: ProviderError) -> Waiting | None:
+    """Come back later. Only answers that keep making no sense end in `unknown`, and then someone is told."""
+    generation = attempt.generation
+    if attempt.deadline_at and attempt.deadline_at <= timezone.now() and attempt.cancel_asked_at:
+        lifecycle.expire(step, generation, attempt)
+        return None
+    if error.code in STRANGE and _struck_out(attempt):
+        lifecycle.lose(step, generation, attempt, f"Its answers stopped making sense: {error.message}")
+        return None
+    if error.code in ACCOUNT_TROUBLE:
+        standing.apply(POLICY[error.code].account, attempt, error)
+    seconds = timing.after_error(step.errors + 1, error.retry_after)
+    return Waiting(step, time.time() + seconds, step.progress, step.position, error.message[:400], errors=step.errors + 1)
+
+
+def _struck_out(attempt: Attempt) -> bool:
+    first = attempt.struck_at or timezone.now()
+    Attempt.objects.filter(pk=attempt.pk).update(strikes=attempt.strikes + 1, struck_at=first)
+    return attempt.strikes + 1 >= STRIKES and timezone.now() - first >= timedelta(seconds=STRIKE_SECONDS)
+
+
+def put_back(step: Step, *, seconds: float) -> None:
+    Step.objects.filter(pk=step.pk, lease_seq=step.lease_seq).update(due_at=time.time() + seconds, claimed=False)
+
+
+def write_back(waiting: Sequence[Waiting]) -> None:
+    """All looks that only moved a clock, in one statement run; each fenced by its lease."""
+    if not waiting:
+        return
+    sql = (
+        f"UPDATE {Step._meta.db_table} SET due_at = %s, claimed = %s, looks = looks + 1, errors = %s, progress = %s, position = %s, "  # noqa: S608
+        "note = %s, change_seq = %s WHERE generation_id = %s AND lease_seq = %s"
+    )
+    prepare = Step._meta.get_field("generation").target_field.get_db_prep_value
+    rows = sorted(
+        [
+            (one.due_at, False, one.errors, one.progress, one.position, one.note[:400], _change(one), prepare(one.step.pk, connection), one.step.lease_seq)
+            for one in waiting
+        ],
+        key=lambda row: str(row[7]),
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(sql, rows)
+
+
+def _change(one: Waiting) -> int:
+    """Only what a person can see counts as a change."""
+    same = (one.progress, one.position, one.note) == (one.step.progress, one.step.position, one.step.note)
+    return one.step.change_seq if same else now_micros()
