@@ -162,9 +162,9 @@ def with_uv(wanted: str) -> bool:
     options = ["--require-hashes", "--index-strategy", "unsafe-best-match", "--python", str(PYTHON), "--quiet"]
     try:
         pip("install", "--require-hashes", "--upgrade", "--target", str(TOOLS), "-r", str(requirements("uv")))
-        done = subprocess.run(
-            [uv, "pip", "sync", *options, requirements(wanted)], env=env, capture_output=True, text=True
-        )
+        command = [uv, "pip", "install", *options, "-r", requirements(wanted)]
+        # away from here: uv would apply the constraints of our pyproject.toml, which carry no hash
+        done = subprocess.run(command, env=env, cwd="/", capture_output=True)
         return done.returncode == 0
     except (Stop, OSError):
         return False

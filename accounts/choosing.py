@@ -53,7 +53,11 @@ class Decision:
         return self.chosen is None and all(item.never for item in self.excluded)
 
     def explain(self) -> dict[str, Any]:
-        return {"chosen": self.chosen, "ranking": list(self.ranking), "excluded": [asdict(item) for item in self.excluded]}
+        return {
+            "chosen": self.chosen,
+            "ranking": list(self.ranking),
+            "excluded": [asdict(item) for item in self.excluded],
+        }
 
 
 def choose(candidates: Sequence[Candidate], *, now: float, pinned: str | None = None) -> Decision:
@@ -72,7 +76,14 @@ def choose(candidates: Sequence[Candidate], *, now: float, pinned: str | None = 
 
 def _rank(candidate: Candidate) -> tuple[Any, ...]:
     busy = candidate.in_use / max(candidate.limit, 1)
-    return (-candidate.priority, candidate.site_wide, not candidate.unlimited, round(busy, 3), candidate.last_used, candidate.id)
+    return (
+        -candidate.priority,
+        candidate.site_wide,
+        not candidate.unlimited,
+        round(busy, 3),
+        candidate.last_used,
+        candidate.id,
+    )
 
 
 def _exclusion(one: Candidate, *, now: float, pinned: str | None) -> Exclusion | None:
@@ -92,7 +103,12 @@ def _reasons(one: Candidate, now: float, pinned: str | None) -> list[tuple[bool,
         (one.status == "disabled", "switched off", None, True),
         (one.status in ("auth_required", "blocked"), one.status_reason or "needs signing in again", None, True),
         (bool(one.missing_secrets), f"lacks {', '.join(one.missing_secrets)}", None, True),
-        (one.fuse_tripped and one.captured, "a session was revoked at this provider; a person must look first", None, True),
+        (
+            one.fuse_tripped and one.captured,
+            "a session was revoked at this provider; a person must look first",
+            None,
+            True,
+        ),
         (one.status == "exhausted" or short, "out of credits", None, False),
         (cooling, one.status_reason or "cooling down", one.cooling_until, False),
         (closed, "the provider is failing; pausing before the next try", one.provider_closed_until, False),

@@ -50,7 +50,10 @@ class Choice:
         return self.offer is not None
 
     def explain(self) -> dict[str, Any]:
-        return {"reason": self.reason, "models": {name: decision.explain() for name, decision in self.decisions.items()}}
+        return {
+            "reason": self.reason,
+            "models": {name: decision.explain() for name, decision in self.decisions.items()},
+        }
 
 
 def pick(offers: Sequence[Offer], *, workspace: Workspace, pinned: UUID | None = None) -> Choice:
@@ -82,7 +85,9 @@ def _waiting(offer: Offer, decision: Decision, decisions: dict[str, Decision]) -
 
 
 def _why_never(offers: Sequence[Offer], decisions: dict[str, Decision]) -> str:
-    reasons = sorted({f"{item.label}: {item.reason}" for decision in decisions.values() for item in decision.excluded if item.reason})
+    reasons = sorted(
+        {f"{item.label}: {item.reason}" for decision in decisions.values() for item in decision.excluded if item.reason}
+    )
     name = offers[0].capability.provider.name if offers else "this provider"
     if not reasons:
         return f"No {name} account is connected. Connect one under Accounts, or give its key in the environment."
@@ -91,11 +96,20 @@ def _why_never(offers: Sequence[Offer], decisions: dict[str, Decision]) -> str:
 
 def _candidates(offer: Offer, workspace: Workspace) -> tuple[dict[str, ProviderAccount], list[Candidate]]:
     provider = offer.capability.provider
-    rows = ProviderAccount.objects.usable_by(workspace).filter(provider=provider, deleted_at=None).prefetch_related("credentials")
+    rows = (
+        ProviderAccount.objects.usable_by(workspace)
+        .filter(provider=provider, deleted_at=None)
+        .prefetch_related("credentials")
+    )
     accounts = {str(row.pk): row for row in rows}
-    pools = {pool.account_id: pool for pool in Pool.objects.filter(account__in=accounts.values(), credit_type=offer.credit_type)}
+    pools = {
+        pool.account_id: pool
+        for pool in Pool.objects.filter(account__in=accounts.values(), credit_type=offer.credit_type)
+    }
     used: dict[Any, int] = defaultdict(int)
-    for account_id in Lease.objects.filter(account__in=accounts.values(), expires_at__gt=timezone.now()).values_list("account_id", flat=True):
+    for account_id in Lease.objects.filter(account__in=accounts.values(), expires_at__gt=timezone.now()).values_list(
+        "account_id", flat=True
+    ):
         used[account_id] += 1
     return accounts, [_candidate(row, offer, pools.get(row.pk), used[row.pk]) for row in accounts.values()]
 
@@ -135,7 +149,11 @@ def take(choice: Choice, *, attempt_id: UUID, seconds: float) -> bool:
         try:
             with transaction.atomic():
                 Lease.objects.create(
-                    account=account, attempt=attempt_id, slot=slot, operation=offer.capability.operation, expires_at=now + timedelta(seconds=seconds)
+                    account=account,
+                    attempt=attempt_id,
+                    slot=slot,
+                    operation=offer.capability.operation,
+                    expires_at=now + timedelta(seconds=seconds),
                 )
         except IntegrityError:
             continue
@@ -153,4 +171,6 @@ def free(attempt_id: UUID) -> None:
 
 
 def busy(workspace: Workspace) -> int:
-    return Lease.objects.filter(Q(account__workspace=workspace) | Q(account__workspace__isnull=True), expires_at__gt=timezone.now()).count()
+    return Lease.objects.filter(
+        Q(account__workspace=workspace) | Q(account__workspace__isnull=True), expires_at__gt=timezone.now()
+    ).count()

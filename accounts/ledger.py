@@ -86,8 +86,8 @@ def sync(pool: Pool, *, balance: int | None, key: str, note: str = "") -> int:
         known = locked.balance if locked.balance is not None else _sum(pool)
         Pool.objects.filter(pk=pool.pk).update(balance=known, unlimited=False, synced_at=timezone.now())
         if balance != known:
-            _write(pool, _Move(kind="sync", amount=balance - known, key=key, note=note))
-        return balance - known
+            return _write(pool, _Move(kind="sync", amount=balance - known, key=key, note=note)).amount
+        return 0
 
 
 def open_hold(pool: Pool, reference: UUID) -> int:

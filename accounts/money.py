@@ -31,9 +31,17 @@ def read_amount(text: str, *, field: str = "amount", positive: bool = True) -> i
     try:
         value = Decimal(text)
     except (InvalidOperation, TypeError):
-        raise Refused("invalid_fields", f"{field}: write a number of credits, like 250 or 12.5.", fields={field: ["Write a number."]}) from None
+        raise Refused(
+            "invalid_fields",
+            f"{field}: write a number of credits, like 250 or 12.5.",
+            fields={field: ["Write a number."]},
+        ) from None
     micros = to_micros(value) if value.is_finite() else 0
     if micros == 0 or (positive and micros < 0) or abs(micros) > MOST:
         wanted = "more than 0" if positive else "other than 0"
-        raise Refused("invalid_fields", f"{field}: must be {wanted} and below {MOST // MICROS:,}.", fields={field: [f"Must be {wanted}."]})
+        raise Refused(
+            "invalid_fields",
+            f"{field}: must be {wanted} and below {MOST // MICROS:,}.",
+            fields={field: [f"Must be {wanted}."]},
+        )
     return micros

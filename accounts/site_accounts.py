@@ -34,7 +34,9 @@ def _open_account(provider: Provider) -> None:
     """Nothing to log in with: everyone may use it through one account."""
     if ProviderAccount.objects.filter(provider=provider, origin="builtin").exists():
         return
-    account = ProviderAccount.objects.create(provider=provider, label=provider.name, origin="builtin", external_id=f"builtin:{provider.slug}")
+    account = ProviderAccount.objects.create(
+        provider=provider, label=provider.name, origin="builtin", external_id=f"builtin:{provider.slug}"
+    )
     for row in provider.catalogue.get("credit_types", []):
         pool = ledger.account_pool(account, row["key"])
         if provider.kind == "builtin" and row["key"] in DEMO_BALANCES:
@@ -47,10 +49,16 @@ def _environment_account(provider: Provider, fields: list[dict]) -> None:  # typ
     known = ProviderAccount.objects.filter(provider=provider, origin="environment", deleted_at=None).first()
     if not all(names.values()):
         if known and known.status == "active":
-            ProviderAccount.objects.filter(pk=known.pk).update(status="disabled", status_reason="Its environment variable is no longer set.")
+            ProviderAccount.objects.filter(pk=known.pk).update(
+                status="disabled", status_reason="Its environment variable is no longer set."
+            )
         return
-    account = known or ProviderAccount.objects.create(provider=provider, label=f"{provider.name} (environment)", origin="environment")
+    account = known or ProviderAccount.objects.create(
+        provider=provider, label=f"{provider.name} (environment)", origin="environment"
+    )
     if account.status == "disabled" and account.status_reason.startswith("Its environment"):
         ProviderAccount.objects.filter(pk=account.pk).update(status="active", status_reason="")
     for field, variable in names.items():
-        Credential.objects.update_or_create(account=account, name=field, defaults={"reference": f"env:{variable}", "ciphertext": "", "last4": ""})
+        Credential.objects.update_or_create(
+            account=account, name=field, defaults={"reference": f"env:{variable}", "ciphertext": "", "last4": ""}
+        )

@@ -21,10 +21,10 @@ BREAKER_SECONDS = 60
 
 
 def served(account: ProviderAccount | None) -> None:
-    """A success clears the streaks of the account and its provider."""
+    """A success clears the streaks of the account and its provider; a cool-down lasts as long as it was asked for."""
     if account is None:
         return
-    ProviderAccount.objects.filter(pk=account.pk).exclude(failure_streak=0, cooldown_until=None).update(failure_streak=0, cooldown_until=None)
+    ProviderAccount.objects.filter(pk=account.pk).exclude(failure_streak=0).update(failure_streak=0)
     Provider.objects.filter(pk=account.provider_id).exclude(failure_streak=0, open_until=None).update(
         failure_streak=0, open_until=None, health="ok", health_note=""
     )
@@ -43,7 +43,9 @@ def _auth_required(account: ProviderAccount, error: ProviderError) -> None:
 def _revoked(account: ProviderAccount, error: ProviderError) -> None:
     """This account stops, and no other captured one is tried until a person has looked."""
     _status(account, "auth_required", error.message)
-    Provider.objects.filter(pk=account.provider_id).update(fuse_at=timezone.now(), health="down", health_note=error.message)
+    Provider.objects.filter(pk=account.provider_id).update(
+        fuse_at=timezone.now(), health="down", health_note=error.message
+    )
 
 
 def _exhausted(account: ProviderAccount, error: ProviderError) -> None:
@@ -53,12 +55,16 @@ def _exhausted(account: ProviderAccount, error: ProviderError) -> None:
 def _cool(account: ProviderAccount, error: ProviderError) -> None:
     seconds = min(error.retry_after or COOL_SECONDS * 2 ** min(account.failure_streak, 6), COOL_CEILING)
     ProviderAccount.objects.filter(pk=account.pk).update(
-        cooldown_until=timezone.now() + timedelta(seconds=seconds), status_reason=error.message[:400], failure_streak=F("failure_streak") + 1
+        cooldown_until=timezone.now() + timedelta(seconds=seconds),
+        status_reason=error.message[:400],
+        failure_streak=F("failure_streak") + 1,
     )
 
 
 def _provider_down(account: ProviderAccount, error: ProviderError) -> None:
-    Provider.objects.filter(pk=account.provider_id).update(failure_streak=F("failure_streak") + 1, health="degraded", health_note=error.message[:400])
+    Provider.objects.filter(pk=account.provider_id).update(
+        failure_streak=F("failure_streak") + 1, health="degraded", health_note=error.message[:400]
+    )
     Provider.objects.filter(pk=account.provider_id, failure_streak__gte=BREAKER_STREAK).update(
         open_until=timezone.now() + timedelta(seconds=BREAKER_SECONDS), health="down"
     )

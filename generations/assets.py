@@ -208,7 +208,7 @@ def _sentence(text: str) -> str:
 # -- reading ------------------------------------------------------------------------------------------------------------
 def local_path(blob: Blob) -> AbstractContextManager[Path]:
     """A real path to the bytes for as long as the context lasts; read only. FileNotFoundError when they are lost."""
-    return default_storage.as_file(blob.key)  # type: ignore[no-any-return, attr-defined]
+    return default_storage.as_file(blob.key)  # type: ignore[attr-defined]
 
 
 def open_blob(blob: Blob) -> File:

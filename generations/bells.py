@@ -18,7 +18,11 @@ def ring(cluster: str) -> None:
     from django_q.tasks import async_task
 
     try:
-        async_task("generations.tasks.work", cluster, q_options={"cluster": cluster, "broker": _broker(cluster, os.getpid()), "save": False})
+        async_task(
+            "generations.tasks.work",
+            cluster,
+            q_options={"cluster": cluster, "broker": _broker(cluster, os.getpid()), "save": False},
+        )
     except Exception:
         logger.warning("could not ring %s", cluster, exc_info=True)
 

@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -31,7 +29,7 @@ from providers.http.wire import Site, Wire
 from providers.loaded import MOCK, registry
 from providers.types import AccountFacts, Handle, InputFile, Job, Verb
 
-from . import assets, faults, simulating, specs
+from . import assets, faults, files, simulating, specs
 
 logger = logging.getLogger("mediagen.provider")
 T = TypeVar("T")
@@ -64,7 +62,9 @@ def open_line(attempt: Attempt) -> Line:
     slug = attempt.capability.provider.slug
     entry = registry.get(MOCK if generation.mode == "mock" else slug)
     if entry is None or entry.adapter is None:
-        raise ProviderError("unavailable", f"The adapter of {attempt.capability.provider.name} is not installed here.", charged=False)
+        raise ProviderError(
+            "unavailable", f"The adapter of {attempt.capability.provider.name} is not installed here.", charged=False
+        )
     held = secrets.of(attempt.account)
     return Line(
         attempt=attempt, generation=generation, spec=specs.of(attempt.capability), adapter=entry.adapter, account=_facts(attempt.account),
@@ -78,21 +78,20 @@ def per_minute(provider: Any, catalogue: catalogue_types.Catalogue) -> float | N
 
 
 def site(
-    catalogue: catalogue_types.Catalogue, account: ProviderAccount | None, held: dict[str, str], spec: catalogue_types.Capability | None = None
+    catalogue: catalogue_types.Catalogue,
+    account: ProviderAccount | None,
+    held: dict[str, str],
+    spec: catalogue_types.Capability | None = None,
 ) -> Site:
     http = catalogue.http
     own_base = account.base_url if account else ""
     return Site(
         name=catalogue.name, base_url=own_base or str(http.get("base_url", "")), auth=http.get("auth") or (), secrets=held,
-        errors=[_row(rule) for rule in catalogue.errors], hosts=tuple(http.get("hosts") or ()), headers=http.get("headers") or {},
+        errors=[rule.row() for rule in catalogue.errors], hosts=tuple(http.get("hosts") or ()), headers=http.get("headers") or {},
         api_version=(account.api_version if account else "") or str(http.get("api_version", "")),
-        timeout=min(float(spec.timeout if spec else http.get("timeout", 60)), settings.LONGEST_SUBMIT),
-        guarded=bool(own_base and account and account.workspace_id),
+        timeout=min(float(spec.timeout if spec else http.get("timeout", 60)), settings.LONGEST_SUBMIT), total=settings.LONGEST_SUBMIT,
+        guarded=bool(own_base and account and account.workspace_id), code_at=http.get("code_at") or (), message_at=http.get("message_at") or (),
     )  # fmt: skip
-
-
-def _row(rule: catalogue_types.ErrorRule) -> dict[str, Any]:
-    return {name: value for name, value in (("to", rule.to), ("status", rule.status), ("code", rule.code), ("pattern", rule.pattern)) if value is not None}
 
 
 def _facts(account: ProviderAccount | None) -> AccountFacts:
@@ -110,7 +109,7 @@ def _facts(account: ProviderAccount | None) -> AccountFacts:
 def job(line: Line) -> Iterator[Job]:
     """The job as the adapter sees it, with its input files at hand for as long as the call lasts."""
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="mediagen-")))
+        scratch = stack.enter_context(files.scratch())
         inputs = tuple(_inputs(line.generation, stack))
         params = mapping.fill_defaults(line.spec.schema, line.generation.params)
         yield Job(
@@ -144,7 +143,7 @@ def handle(line: Line, **more: Any) -> Handle:
 @contextmanager
 def handle_with_files(line: Line) -> Iterator[Handle]:
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="mediagen-")))
+        scratch = stack.enter_context(files.scratch())
         yield handle(line, inputs=tuple(_inputs(line.generation, stack)), scratch=scratch)
 
 
@@ -152,18 +151,29 @@ def callback_url(line: Line) -> str | None:
     """Where the provider may call us back; only with an address seen from outside, and where it does call back."""
     if not settings.APP_URL or not line.spec.traits.get("callbacks"):
         return None
-    return settings.APP_URL + reverse("callback", args=[line.attempt.capability.provider.slug, line.attempt.callback_token])
+    return settings.APP_URL + reverse(
+        "callback", args=[line.attempt.capability.provider.slug, line.attempt.callback_token]
+    )
 
 
 def call(line: Line, verb: str, make: Callable[[], Verb[T]], *, pays: bool = False) -> T:
     """Run one verb in this thread and log it: ids, duration and code; never a body."""
     started = time.monotonic()
-    about = {"verb": verb, "provider": line.attempt.capability.provider.slug, "model": line.spec.model, "attempt": str(line.attempt.pk), "mode": line.mode}
+    about = {
+        "verb": verb,
+        "provider": line.attempt.capability.provider.slug,
+        "model": line.spec.model,
+        "attempt": str(line.attempt.pk),
+        "mode": line.mode,
+    }
     logger.debug("provider.invoke.start %s", _words(about))
     try:
         result = _run(line, verb, make, pays)
     except ProviderError as error:
-        logger.info("provider.invoke.error %s", _words({**about, "code": error.code, "took": f"{time.monotonic() - started:.2f}"}))
+        logger.info(
+            "provider.invoke.error %s",
+            _words({**about, "code": error.code, "took": f"{time.monotonic() - started:.2f}"}),
+        )
         raise
     logger.info("provider.invoke.end %s", _words({**about, "took": f"{time.monotonic() - started:.2f}"}))
     return result
@@ -194,4 +204,3 @@ def _before_send(wire: Wire) -> None:
     if wire.pays:
         faults.at("before_send")
         faults.soon("after_send")
-

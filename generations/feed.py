@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from . import changes
 from .changes import Frame, Reader
@@ -39,18 +39,28 @@ class Mailbox:
         self.workspace = workspace
         self.generation = generation
         self._waiting: dict[str, Frame] = {}
+        self._sent: dict[str, int] = {}
         self._filled = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
-        if frame.workspace == self.workspace and self.generation in (None, frame.generation):
+        """Kept until it is taken, unless it is someone else's or says what was said last."""
+        mine = frame.workspace == self.workspace and self.generation in (None, frame.generation)
+        if mine and self._sent.get(frame.generation) != hash(frame.data):
             self._waiting[frame.generation] = frame
             self._filled.set()
+
+    def sent(self, frames: Iterable[Frame]) -> None:
+        """The listener has these, by whatever way; the same again need not wait here."""
+        self._sent |= {frame.generation: hash(frame.data) for frame in frames}
+        self._waiting = {name: frame for name, frame in self._waiting.items() if self._sent.get(name) != hash(frame.data)}
+        if not self._waiting:
+            self._filled.clear()
 
     async def take(self, timeout: float) -> list[Frame]:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._filled.wait(), timeout)
-        found, self._waiting = list(self._waiting.values()), {}
-        self._filled.clear()
+        found = list(self._waiting.values())
+        self.sent(found)
         return found
 
 
@@ -120,8 +130,8 @@ async def stream(workspace: int, last: int | None = None, generation: str | None
     async with here.listen(workspace, generation) as box:
         yield HELLO
         missed = await here.ask(_missed, workspace, last, generation)
-        for frame in missed:
-            yield frame.sse
+        box.sent(missed)
+        yield b"".join(frame.sse for frame in missed)
         ends = time.monotonic() + LIFE
         while time.monotonic() < ends and not _over(missed, generation):
             missed = await box.take(PING)
@@ -141,8 +151,14 @@ def stream_sync(workspace: int, last: int | None = None, generation: str | None 
             changes.watch({workspace})
             pinged = time.monotonic()
             yield b"".join(frame.sse for frame in missed) or PONG
-        close_old_connections()
+        let_go()
         time.sleep(LOOK)
+
+
+def let_go() -> None:
+    """Close this thread's connection unless a transaction is open on it: a stream may live for minutes."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def _missed(workspace: int, last: int | None, generation: str | None) -> list[Frame]:

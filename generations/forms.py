@@ -17,14 +17,13 @@ from .schemas import applies, kind_of, options_of, simple
 
 PROMPTS = ("prompt", "text", "lyrics", "script", "input")
 LABELS = {
-    "aspect_ratio": "Shape",
+    "aspect_ratio": "Aspect",
     "duration": "Length",
     "resolution": "Size",
-    "count": "Count",
-    "seed": "Seed",
+    "count": "How many",
     "negative_prompt": "Avoid",
     "fps": "Frame rate",
-    "guidance": "Guidance",
+    "extra": "Passed on as it is",
 }
 UNITS = {"duration": "s", "fps": "fps"}
 ICONS = {
@@ -36,8 +35,11 @@ ICONS = {
     "voice": "mic",
     "language": "languages",
 }
-CHIPS_SHOWN = 6
+PREFIXES = {"count": "×"}
+GROUPS = ("core", "", "look", "output")
 FOLDED = ("advanced", "more", "expert", "extra")
+CHIPS_SHOWN = 7
+FEW = 6
 LONG_TEXT = 300
 
 
@@ -62,6 +64,7 @@ class Field:
     group: str = ""
     icon: str = ""
     unit: str = ""
+    prefix: str = ""
     value: Any = None
     text: str = ""
     shown: str = ""
@@ -79,6 +82,11 @@ class Field:
     def key(self) -> str:
         return f"params.{self.name}"
 
+    @property
+    def frame(self) -> tuple[float, float, float, float] | None:
+        """Of an aspect: the chosen little frame, drawn on the chip."""
+        return next((choice.frame for choice in self.choices if choice.chosen), None)
+
 
 def fields_of(
     schema: Mapping[str, Any], values: Mapping[str, Any] | None = None, errors: Mapping[str, list[str]] | None = None
@@ -87,11 +95,17 @@ def fields_of(
     properties = {name: spec for name, spec in schema.get("properties", {}).items() if "const" not in spec}
     kept = {name: fitting(spec, (values or {}).get(name)) for name, spec in properties.items()}
     required = set(schema.get("required", ()))
-    placed = sorted(enumerate(properties.items()), key=lambda item: (item[1][1].get("x-order", 100), item[0]))
     return [
-        _field(name, spec, kept, required=name in required, errors=(errors or {}).get(f"params.{name}", []))
-        for _, (name, spec) in placed
+        _field(name, properties[name], kept, required=name in required, errors=(errors or {}).get(f"params.{name}", []))
+        for name in sorted(properties, key=lambda name: _place(name, properties[name]))
     ]
+
+
+def _place(name: str, spec: Mapping[str, Any]) -> tuple[int, str, float, str]:
+    """Groups in our order, unknown ones between, the folded ones last; x-order within."""
+    group = str(spec.get("x-group", "")).lower()
+    rank = GROUPS.index(group) if group in GROUPS else len(GROUPS) + (group in FOLDED)
+    return rank, group, spec.get("x-order", 100), name
 
 
 def arrange(fields: list[Field]) -> tuple[Field | None, list[Field], dict[str, list[Field]]]:
@@ -100,7 +114,7 @@ def arrange(fields: list[Field]) -> tuple[Field | None, list[Field], dict[str, l
     prompt = prompt or next((item for item in fields if item.required and item.widget == "textarea"), None)
     rest = [item for item in fields if item is not prompt]
     chips = [item for item in rest if item.group.lower() not in FOLDED and item.widget != "json"]
-    shown = chips if len(rest) <= CHIPS_SHOWN + 1 and len(chips) == len(rest) else chips[:CHIPS_SHOWN]
+    shown = chips[:CHIPS_SHOWN]
     more: dict[str, list[Field]] = {}
     for item in rest:
         if item not in shown:
@@ -115,7 +129,7 @@ def fitting(spec: Mapping[str, Any], value: Any) -> Any:
         return default
     options = options_of(spec)
     if options:
-        return next((option for option in options if option == value or str(option) == str(value)), default)
+        return next((option for option in options if str(option) == str(value)), default)
     kind = kind_of(spec)
     if kind in ("integer", "number"):
         return _clamped(spec, value, default)
@@ -131,20 +145,23 @@ def _clamped(spec: Mapping[str, Any], value: Any, default: Any) -> Any:
     return int(held) if kind_of(spec) == "integer" else held
 
 
-def _field(name: str, spec: Mapping[str, Any], values: Mapping[str, Any], *, required: bool, errors: list[str]) -> Field:
+def _field(
+    name: str, spec: Mapping[str, Any], values: Mapping[str, Any], *, required: bool, errors: list[str]
+) -> Field:
     value, widget = values[name], widget_of(name, spec)
     unit = spec.get("x-unit") or UNITS.get(name, "")
     choices = choices_of(spec, value, optional=not required and "default" not in spec)
     when = spec.get("x-when")
     return Field(
         name=name,
-        label=spec.get("title") or LABELS.get(name) or name.replace("_", " ").capitalize(),
+        label=LABELS.get(name) or spec.get("title") or name.replace("_", " ").capitalize(),
         type=kind_of(spec),
         widget=widget,
         help=spec.get("description", ""),
         group=spec.get("x-group", ""),
         icon=ICONS.get(widget) or ICONS.get(name, ""),
         unit=unit,
+        prefix=PREFIXES.get(name, ""),
         value=value,
         text=_text(value),
         shown=_shown(name, value, unit, choices),
@@ -165,8 +182,8 @@ def widget_of(name: str, spec: Mapping[str, Any]) -> str:
     asked, kind, options = spec.get("x-widget", ""), kind_of(spec), options_of(spec)
     if kind == "array":
         return "checks" if options_of(spec.get("items", {})) else "list"
-    if options:
-        return _choice_widget(name, asked, options)
+    if options or few_of(spec):
+        return _choice_widget(name, asked, options or few_of(spec))
     if name == "seed" or asked == "seed":
         return "seed"
     if kind == "string":
@@ -181,14 +198,21 @@ def widget_of(name: str, spec: Mapping[str, Any]) -> str:
 def _choice_widget(name: str, asked: str, options: list[Any]) -> str:
     if asked == "aspect" or all(frame_of(option) for option in options if option not in ("auto", "adaptive")):
         return "aspect"
-    short = len(options) <= 5 and sum(len(str(option)) for option in options) <= 34
-    return "segments" if short and asked != "select" else "select"
+    short = len(options) <= FEW and sum(len(str(option)) for option in options) <= 34
+    return "segments" if (short and asked != "select") or asked in ("segmented", "segments") else "select"
+
+
+def few_of(spec: Mapping[str, Any]) -> list[int]:
+    """A handful of whole numbers is quicker to press than to type."""
+    least, most = spec.get("minimum"), spec.get("maximum")
+    whole = kind_of(spec) == "integer" and isinstance(least, int) and isinstance(most, int) and "default" in spec
+    return list(range(least, most + 1)) if whole and "multipleOf" not in spec and most - least < FEW else []
 
 
 def choices_of(spec: Mapping[str, Any], value: Any, *, optional: bool = False) -> list[Choice]:
     several = kind_of(spec) == "array"
     labels = spec.get("x-labels", {})
-    options = options_of(spec.get("items", {}) if several else spec)
+    options = options_of(spec.get("items", {}) if several else spec) or few_of(spec)
     chosen = (value or []) if several else [value]
     made = [
         Choice(
@@ -228,7 +252,7 @@ def _shown(name: str, value: Any, unit: str, choices: list[Choice]) -> str:
         return "random" if name == "seed" else "auto" if choices or name != "negative_prompt" else "nothing"
     picked = [choice.label for choice in choices if choice.chosen]
     said = ", ".join(picked) or (_text(value).split("\n")[0] if not isinstance(value, float) else f"{value:g}")
-    return f"{said} {unit}".strip()[:40]
+    return f"{PREFIXES.get(name, '')}{said} {unit}".strip()[:40]
 
 
 def read(schema: Mapping[str, Any], posted: Mapping[str, str], several: Any = None) -> dict[str, Any]:
@@ -252,7 +276,9 @@ def read(schema: Mapping[str, Any], posted: Mapping[str, str], several: Any = No
 def _typed(spec: Mapping[str, Any], text: str, texts: list[str]) -> Any:
     kind = kind_of(spec)
     if kind == "array":
-        lines = texts if options_of(spec.get("items", {})) else [line.strip() for line in text.splitlines() if line.strip()]
+        lines = (
+            texts if options_of(spec.get("items", {})) else [line.strip() for line in text.splitlines() if line.strip()]
+        )
         return [_typed(spec.get("items", {}), line, [line]) for line in lines]
     options = options_of(spec)
     if options:

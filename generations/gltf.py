@@ -16,11 +16,11 @@ from PIL import Image
 from generations.sniffing import MAX_JSON, BadFile
 
 Point = tuple[float, float, float]
-Colour = tuple[float, float, float]
+Colour = tuple[float, float, float]  # linear light, not screen values
 Matrix = tuple[float, ...]  # 16 numbers, column by column, as the format has them
 Triangle = tuple[Point, Point, Point, Colour]
 
-GREY: Colour = (0.72, 0.72, 0.75)
+GREY: Colour = (0.6, 0.6, 0.64)
 _IDENTITY: Matrix = (1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
 _INDEX = {5121: ("B", 1), 5123: ("H", 2), 5125: ("I", 4)}
 _DEPTH = 32
@@ -140,7 +140,7 @@ class Gltf:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
             picture.draft("RGB", (64, 64))
             red, green, blue = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).tobytes()
-        return red / 255, green / 255, blue / 255
+        return (red / 255) ** 2.2, (green / 255) ** 2.2, (blue / 255) ** 2.2  # colours here are linear
 
 
 def _split(path: Path) -> tuple[dict[str, Any], bytes]:

@@ -25,14 +25,19 @@ def quantiles(row: Capability) -> dict[str, float] | None:
 
 
 def _measure(row: Capability) -> dict[str, float]:
-    times = Attempt.objects.filter(capability=row, state=State.SUCCEEDED, finished_at__isnull=False).order_by("-finished_at")
+    times = Attempt.objects.filter(capability=row, state=State.SUCCEEDED, finished_at__isnull=False).order_by(
+        "-finished_at"
+    )
     taken = sorted(
         (finished - (accepted or created)).total_seconds()
         for created, accepted, finished in times.values_list("created_at", "accepted_at", "finished_at")[:SAMPLE]
     )
     if len(taken) < 3:
         return {}
-    return {name: taken[min(int(len(taken) * share), len(taken) - 1)] for name, share in (("p20", 0.2), ("p50", 0.5), ("p90", 0.9))}
+    return {
+        name: taken[min(int(len(taken) * share), len(taken) - 1)]
+        for name, share in (("p20", 0.2), ("p50", 0.5), ("p90", 0.9))
+    }
 
 
 def expected(row: Capability) -> float | None:

@@ -13,7 +13,7 @@ from accounts.models import Lease, ProviderAccount
 from generations.models import Step
 from generations.models.generations import TERMINAL, Generation
 
-from . import bells, inbox
+from . import bells, files, inbox
 
 logger = logging.getLogger("mediagen.housekeeping")
 EVERY = 60
@@ -39,7 +39,10 @@ def sweep() -> None:
     from django_q.models import Failure
 
     Lease.objects.filter(expires_at__lt=timezone.now()).delete()
-    ProviderAccount.objects.filter(cooldown_until__lt=timezone.now()).update(cooldown_until=None, status_reason="")
+    cooled = ProviderAccount.objects.filter(cooldown_until__lt=timezone.now())
+    cooled.filter(status="active").update(cooldown_until=None, status_reason="")
+    cooled.update(cooldown_until=None)
     Step.objects.filter(generation__in=Generation.objects.filter(status__in=TERMINAL)).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - timedelta(days=7)).delete()
     inbox.sweep(older_than=timedelta(days=2))
+    files.sweep_scratch(older_than=86_400)

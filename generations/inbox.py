@@ -54,7 +54,7 @@ def open(key: str) -> File:
 
 def path(key: str) -> AbstractContextManager[Path]:
     """A real path for as long as the context lasts; read only. FileNotFoundError when it is gone."""
-    return default_storage.as_file(_checked(key))  # type: ignore[no-any-return, attr-defined]
+    return default_storage.as_file(_checked(key))  # type: ignore[attr-defined]
 
 
 def clear(attempt_id: UUID) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,10 +177,8 @@ def webp(image: Image.Image) -> bytes:
 
 def colour(image: Image.Image) -> str:
     """The colour most of the picture has, as #rrggbb: what a card shows before the picture is there."""
-    tiny = image.convert("RGBA").resize((32, 32))
-    opaque = [pixel[:3] for pixel in tiny.get_flattened_data() if pixel[3] > 127] or [(128, 128, 128)]
-    row = Image.new("RGB", (len(opaque), 1))
-    row.putdata(opaque)
-    counts = row.quantize(5).convert("RGB").getcolors()
-    red, green, blue = max(counts)[1]
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    tiny = image.convert("RGBA").resize((32, 32)).tobytes()
+    opaque = [tiny[at : at + 3] for at in range(0, len(tiny), 4) if tiny[at + 3] > 127] or [bytes((128, 128, 128))]
+    few = Image.frombytes("RGB", (len(opaque), 1), b"".join(opaque)).quantize(5)
+    most = Counter(few.tobytes()).most_common(1)[0][0]
+    return "#" + bytes((few.getpalette() or [])[3 * most : 3 * most + 3]).hex()

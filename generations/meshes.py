@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,11 +16,12 @@ from PIL import Image, ImageDraw
 from generations.gltf import GREY, Gltf, Point, Triangle
 from generations.sniffing import BadFile
 
+Cell = tuple[int, int, int]
 MOST_READ = 1_000_000
 MOST_DRAWN = 5_000
 _MOST_TEXT = 256 * 2**20
 _TURN, _TILT = math.radians(-35), math.radians(24)
-_LIGHT = (0.35, 0.75, 0.56)
+_LIGHT = (0.3, 0.6, 0.74)
 _SIDE = 512
 _FACET = re.compile(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)")
 
@@ -58,14 +60,14 @@ def draw(triangles: list[Triangle]) -> Image.Image | None:
     for a, b, c, colour in sorted(seen, key=lambda triangle: triangle[0][2] + triangle[1][2] + triangle[2][2]):
         shade = _shade(a, b, c)
         corners = [(_SIDE + (x - middle_x) * scale, _SIDE - (y - middle_y) * scale) for x, y, _ in (a, b, c)]
-        fill = tuple(min(255, max(0, int(255 * part * shade))) for part in colour)
+        fill = tuple(int(255 * min(1.0, max(0.0, part * shade)) ** (1 / 2.2)) for part in colour)
         pen.polygon(corners, fill=fill, outline=fill)
     return canvas.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
 
 
 def _fewer(triangles: list[Triangle]) -> list[Triangle]:
     """Snap corners to a grid, coarser until few enough triangles are left: a likeness, without holes."""
-    for cells in (96, 64, 44, 30, 20, 14):
+    for cells in (96, 64, 48, 40, 34, 29, 24, 20, 16, 12):
         if len(triangles) <= MOST_DRAWN:
             break
         triangles = _snapped(triangles, cells)
@@ -73,15 +75,27 @@ def _fewer(triangles: list[Triangle]) -> list[Triangle]:
 
 
 def _snapped(triangles: list[Triangle], cells: int) -> list[Triangle]:
-    low = [min(point[axis] for triangle in triangles for point in triangle[:3]) for axis in range(3)]
-    high = [max(point[axis] for triangle in triangles for point in triangle[:3]) for axis in range(3)]
-    step = max(b - a for a, b in zip(low, high, strict=True)) / cells or 1.0
-    kept: dict[frozenset[Point], Triangle] = {}
-    for triangle in triangles:
-        a, b, c = (tuple(round(value / step) * step for value in point) for point in triangle[:3])
-        if a != b != c != a:
-            kept.setdefault(frozenset((a, b, c)), (a, b, c, triangle[3]))
+    """Corners in one cell of the grid become one: their middle."""
+    corners = {point for triangle in triangles for point in triangle[:3]}
+    size = max(max(axis) - min(axis) for axis in zip(*corners, strict=True)) / cells or 1.0
+    crowds: dict[Cell, list[Point]] = defaultdict(list)
+    for point in corners:
+        crowds[_cell(point, size)].append(point)
+    middles = {cell: _middle(crowd) for cell, crowd in crowds.items()}
+    kept: dict[frozenset[Cell], Triangle] = {}
+    for a, b, c, colour in triangles:
+        place = frozenset((_cell(a, size), _cell(b, size), _cell(c, size)))
+        if len(place) == 3 and place not in kept:
+            kept[place] = (*(middles[_cell(point, size)] for point in (a, b, c)), colour)  # type: ignore[assignment]
     return list(kept.values())
+
+
+def _cell(point: Point, size: float) -> Cell:
+    return round(point[0] / size), round(point[1] / size), round(point[2] / size)
+
+
+def _middle(points: list[Point]) -> Point:
+    return tuple(math.fsum(axis) / len(points) for axis in zip(*points, strict=True))  # type: ignore[return-value]
 
 
 def _turned(point: Point) -> Point:
@@ -98,7 +112,7 @@ def _shade(a: Point, b: Point, c: Point) -> float:
     length = math.hypot(*normal) or 1.0
     towards = 1 if normal[2] >= 0 else -1
     light = sum(part * lamp for part, lamp in zip(normal, _LIGHT, strict=True)) * towards / length
-    return 0.42 + 0.58 * max(0.0, light)
+    return 0.25 + 0.75 * max(0.0, light)
 
 
 def _obj_facts(path: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -26,7 +28,22 @@ from . import intake, quoting, routing, specs
 from .quoting import Price
 
 MODES = ("live", "simulated", "mock")
-FIELDS = ("model", "operation", "params", "inputs", "account", "fallbacks", "mode", "priority", "quote", "metadata", "webhook_url")
+FIELDS = (
+    "model",
+    "operation",
+    "params",
+    "inputs",
+    "account",
+    "fallbacks",
+    "mode",
+    "priority",
+    "quote",
+    "metadata",
+    "webhook_url",
+)
+DEEPEST = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STORABLE = f"Text may not hold NUL or half a character, numbers must be finite, at most {DEEPEST} levels deep."
 _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((str,), "Write a model id, like mock/image."),
     "operation": ((str, type(None)), "Write an operation, like text_to_image."),
@@ -87,10 +104,27 @@ def read(body: Any) -> Order:
             wrong[name] = [remedy]
     if not body.get("model") and "model" not in wrong:
         wrong["model"] = ["Needed: a model id, like mock/image."]
+    wrong |= {name: [_STORABLE] for name, value in body.items() if name in FIELDS and not _storable(value)}
     wrong |= _values(body) if not wrong else {}
     if wrong:
         raise field_errors(wrong)
     return Order(**{name: value for name, value in body.items() if value is not None})
+
+
+def _storable(value: Any) -> bool:
+    """What a database can keep and a digest can read; walked without recursion, for the nesting is the sender's choice."""
+    left = [(value, 0)]
+    while left:
+        found, depth = left.pop()
+        if depth > DEEPEST or (isinstance(found, str) and _UNSTORABLE.search(found)):
+            return False
+        if isinstance(found, float) and not math.isfinite(found):
+            return False
+        if isinstance(found, Mapping):
+            left += [(below, depth + 1) for pair in found.items() for below in pair]
+        elif isinstance(found, list):
+            left += [(below, depth + 1) for below in found]
+    return True
 
 
 def _values(body: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -105,8 +139,6 @@ def _values(body: Mapping[str, Any]) -> dict[str, list[str]]:
         wrong["metadata"] = ["At most 16 kB."]
     if body.get("webhook_url"):
         wrong["webhook_url"] = ["Webhooks are not available yet. Leave it out, and follow GET /api/v1/events instead."]
-    if "\x00" in json.dumps(body.get("params") or {}) or "\\u0000" in json.dumps([body.get("params"), body.get("metadata")]):
-        wrong["params"] = ["Text may not hold NUL characters."]
     return wrong
 
 
@@ -149,7 +181,10 @@ def prepare(order: Order, workspace: Workspace, user: Any) -> Ready:
 def _check(capability: Capability, params: Mapping[str, Any], inputs: Sequence[tuple[str, Asset]]) -> dict[str, Any]:
     spec = specs.of(capability)
     problems = [(f"params.{problem.field}", problem.message) for problem in mapping.validate(spec.schema, params)]
-    problems += [(problem.field, problem.message) for problem in mapping.check_inputs(spec, [_file(role, asset) for role, asset in inputs])]
+    problems += [
+        (problem.field, problem.message)
+        for problem in mapping.check_inputs(spec, [_file(role, asset) for role, asset in inputs])
+    ]
     if problems:
         fields: dict[str, list[str]] = {}
         for name, message in problems:
@@ -178,13 +213,19 @@ def _pinned(order: Order, workspace: Workspace, capability: Capability) -> Provi
         wanted = UUID(order.account)
     except ValueError:
         raise field_errors({"account": ["This is not an account id."]}) from None
-    found = ProviderAccount.objects.usable_by(workspace).filter(pk=wanted, provider=capability.provider, deleted_at=None).first()
+    found = (
+        ProviderAccount.objects.usable_by(workspace)
+        .filter(pk=wanted, provider=capability.provider, deleted_at=None)
+        .first()
+    )
     if found is None:
         raise field_errors({"account": [f"This workspace has no such account at {capability.provider.name}."]})
     return found
 
 
-def _fallbacks(order: Order, first: Capability, params: Mapping[str, Any], inputs: Sequence[tuple[str, Asset]]) -> list[dict[str, Any]]:
+def _fallbacks(
+    order: Order, first: Capability, params: Mapping[str, Any], inputs: Sequence[tuple[str, Asset]]
+) -> list[dict[str, Any]]:
     rows = []
     for model in order.fallbacks:
         row = routing.find(model, first.operation, field="fallbacks")
@@ -198,5 +239,11 @@ def _fallbacks(order: Order, first: Capability, params: Mapping[str, Any], input
 
 
 def _fingerprint(capability: Capability, params: Mapping[str, Any], inputs: Sequence[tuple[str, Asset]]) -> str:
-    parts = [capability.model_id, capability.operation, capability.spec_hash, params, [[role, asset.blob.sha256] for role, asset in inputs]]
+    parts = [
+        capability.model_id,
+        capability.operation,
+        capability.spec_hash,
+        params,
+        [[role, asset.blob.sha256] for role, asset in inputs],
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

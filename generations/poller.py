@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -27,7 +28,7 @@ from providers.errors import AuthorError, ProviderError
 from providers.http.aiohttp_driver import Async
 from providers.types import Status
 
-from . import calling, claims, looking, simulating
+from . import claims, looking, simulating
 
 logger = logging.getLogger("mediagen.poll")
 T = TypeVar("T")
@@ -35,7 +36,7 @@ BATCH = 500
 AT_ONCE = 500
 PER_ACCOUNT = 64
 LOOK_SECONDS = 20.0
-LEASE = 45.0
+LEASE = max(claims.LEASE, LOOK_SECONDS + 10)
 TICK = 0.2
 
 Seen = tuple[looking.Look, Status | ProviderError | str]
@@ -50,40 +51,55 @@ class Poller:
         self.seen: list[Seen] = []
         self.places = asyncio.Semaphore(AT_ONCE)
         self.crowd: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_ACCOUNT))
+        self.flying: dict[asyncio.Task[None], UUID | None] = {}
+        self.left: list[Step] = []
+        self.closing = False
 
     async def run(self, until: float) -> None:
         async with Async(private_hosts=settings.MEDIAGEN_PRIVATE_HOSTS) as driver:
-            flying: set[asyncio.Task[None]] = set()
             try:
-                await self._follow(driver, flying, until)
+                await self._follow(driver, until)
             finally:
-                if flying:
-                    await asyncio.wait(flying)
+                self.closing = True
+                if self.flying:
+                    await asyncio.wait(self.flying)
                 await self._flush()
                 await self._db(lambda: connection.close())
                 self.database.shutdown()
 
-    async def _follow(self, driver: Async, flying: set[asyncio.Task[None]], until: float) -> None:
+    async def _follow(self, driver: Async, until: float) -> None:
         while not self.stop() and time.time() < until:
             await self._db(self.stamp)
-            looks = await self._db(claim) if len(flying) < AT_ONCE else []
+            looks = await self._claim()
             for look in looks:
                 task = asyncio.create_task(self._look(driver, look))
-                flying.add(task)
-                task.add_done_callback(flying.discard)
+                self.flying[task] = look.attempt.account_id
+                task.add_done_callback(self.flying.pop)
             await self._flush()
-            if not looks and not flying and not await self._db(partial(_soon, until)):
+            if not looks and not self.flying and not await self._db(partial(_soon, until)):
                 return
             await asyncio.sleep(0 if len(looks) == BATCH else TICK)
 
+    async def _claim(self) -> list[looking.Look]:
+        """More while there is room; an account that answers slowly takes up its own places and nobody else's."""
+        counts = Counter(self.flying.values())
+        if sum(min(count, PER_ACCOUNT) for count in counts.values()) >= AT_ONCE:
+            return []
+        crowded = [account for account, count in counts.items() if account and count >= PER_ACCOUNT]
+        return await self._db(partial(claim, without=crowded))
+
     async def _look(self, driver: Async, look: looking.Look) -> None:
-        async with self.places, self.crowd[look.line.rate_key]:
-            self.seen.append((look, await ask(driver, look)))
+        async with self.crowd[look.line.rate_key], self.places:
+            if self.closing or time.time() >= look.step.due_at:  # no time left for it, or its lease has run out
+                self.left.append(look.step)
+            else:
+                self.seen.append((look, await ask(driver, look)))
 
     async def _flush(self) -> None:
         seen, self.seen = self.seen, []
-        if seen:
-            await self._db(partial(apply, seen))
+        left, self.left = self.left, []
+        if seen or left:
+            await self._db(partial(_keep, seen, left))
 
     async def _db(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.database, work)
@@ -95,13 +111,21 @@ def _soon(until: float) -> bool:
     return due is not None and due < until
 
 
-def claim() -> list[looking.Look]:
+def _keep(seen: Sequence[Seen], left: Sequence[Step]) -> None:
+    apply(seen)
+    for step in left:
+        looking.put_back(step, seconds=0)
+
+
+def claim(*, without: Collection[UUID] = ()) -> list[looking.Look]:
     """Due looks with all they need; those beyond an account's rate are put back for its next token."""
-    steps = {step.pk: step for step in claims.take("poll", limit=BATCH, seconds=LEASE, verbs=("look",))}
+    steps = {step.pk: step for step in claims.take("poll", limit=BATCH, seconds=LEASE, verbs=("look",), without=without)}
     if not steps:
         return []
     attempts = Attempt.objects.filter(generation_id__in=steps, state=State.ACCEPTED)
-    rows = attempts.select_related("account__provider", "capability__provider", "generation__capability__provider", "generation__workspace")
+    rows = attempts.select_related(
+        "account__provider", "capability__provider", "generation__capability__provider", "generation__workspace"
+    )
     rows = rows.prefetch_related("account__credentials")
     looks = [look for attempt in rows if (look := _open(steps[attempt.generation_id], attempt))]
     return _within_rates(looks)
@@ -109,11 +133,21 @@ def claim() -> list[looking.Look]:
 
 def _open(step: Step, attempt: Attempt) -> looking.Look | None:
     try:
-        return looking.Look(step=step, attempt=attempt, line=calling.open_line(attempt))
+        return looking.open_look(step, attempt)
     except Exception as error:
         logger.warning("cannot look at %s: %s", attempt.pk, error)
-        looking.trouble(step, attempt, ProviderError("unavailable", str(error)))
+        _cannot_look(step, attempt, ProviderError("unavailable", str(error)))
         return None
+
+
+def _cannot_look(step: Step, attempt: Attempt, error: ProviderError) -> None:
+    """Its adapter or its key is gone: later again, and at the deadline it ends like any other."""
+    try:
+        waiting = looking.trouble(step, attempt, error, verb=looking.verb_for(attempt))
+    except Stale as news:
+        logger.info("left alone: %s", news)
+    else:
+        looking.write_back([waiting] if waiting else [])
 
 
 def _within_rates(looks: Sequence[looking.Look]) -> list[looking.Look]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from av import AudioFrame, VideoFrame
+from av import VideoFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -135,17 +135,21 @@ def _first_frames(container: InputContainer, streams: list[VideoStream | AudioSt
     """Decode until each stream has shown a frame, the first one at least; the size a person sees of the picture."""
     for stream in streams:
         stream.codec_context.thread_count = 1
-    seen: dict[str, VideoFrame | AudioFrame] = {}
+    films: list[VideoFrame] = []
+    sounds: list[Any] = []
     for frame in islice(container.decode(streams), _FIRST_FRAMES):
-        seen.setdefault("video" if isinstance(frame, VideoFrame) else "audio", frame)
-        if len(seen) == len(streams):
+        if isinstance(frame, VideoFrame):
+            films.append(frame)
+        else:
+            sounds.append(frame)
+        if bool(films) + bool(sounds) == len(streams):
             break
-    if streams[0].type not in seen:
+    if not (films if streams[0].type == "video" else sounds):
         raise BadFile("Nothing in this file can be played.")
-    if "video" not in seen:
+    if not films:
         return None, None
-    frame = seen["video"]
-    return (frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height)
+    width, height = films[0].width, films[0].height
+    return (height, width) if films[0].rotation % 180 else (width, height)
 
 
 def _model3d(path: Path, known: Facts) -> Facts:

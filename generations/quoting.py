@@ -64,7 +64,14 @@ class Receipt:
         }  # fmt: skip
 
 
-def price(capability: Capability, params: Mapping[str, Any], roles: Sequence[str] = (), *, plan: str = "", usage: Usage | None = None) -> Price:
+def price(
+    capability: Capability,
+    params: Mapping[str, Any],
+    roles: Sequence[str] = (),
+    *,
+    plan: str = "",
+    usage: Usage | None = None,
+) -> Price:
     quote = pricing.quote(specs.of(capability), params, inputs=roles, plan=plan, usage=usage)
     return _in_credits(capability, quote)
 
@@ -77,7 +84,9 @@ def typical(capability: Capability, *, rate: Exchange | None = None) -> Price:
 def _in_credits(capability: Capability, quote: Quote, rate: Exchange | None = None) -> Price:
     rate = rate or ledger.exchange(capability.provider, quote.credit_type)
     lines = [(line.label, _worth(rate, line.amount)) for line in quote.lines]
-    version = hashlib.sha256(json.dumps([capability.effective_spec.get("price"), str(rate.credits), str(rate.markup_percent)]).encode()).hexdigest()[:16]
+    version = hashlib.sha256(
+        json.dumps([capability.effective_spec.get("price"), str(rate.credits), str(rate.markup_percent)]).encode()
+    ).hexdigest()[:16]
     return Price(
         amount=sum(amount for _, amount in lines), lines=tuple({"label": label, "amount": show(amount) or ""} for label, amount in lines),
         exact=quote.exact, credit_type=quote.credit_type, cost=to_micros(quote.amount), version=version,
@@ -91,7 +100,9 @@ def _worth(rate: Exchange, amount: Decimal) -> int:
 def offers(generation: Generation) -> list[Offer]:
     """The chosen capability, then its fallbacks, each with what an account would pay."""
     roles = list(generation.inputs.values_list("role", flat=True))
-    fallbacks = Capability.objects.filter(pk__in=[row["capability"] for row in generation.fallbacks]).select_related("provider")
+    fallbacks = Capability.objects.filter(pk__in=[row["capability"] for row in generation.fallbacks]).select_related(
+        "provider"
+    )
     order = {row["capability"]: place for place, row in enumerate(generation.fallbacks)}
     rows = [generation.capability, *sorted(fallbacks, key=lambda row: order[row.pk])]
     return [_offer(row, generation, roles) for row in rows]
@@ -113,7 +124,11 @@ def account_cost(attempt: Attempt, usage: Usage) -> int:
 
 
 def usage_dict(usage: Usage) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(usage).items() if value not in (None, "")}
+    return {
+        name: str(value) if isinstance(value, Decimal) else value
+        for name, value in asdict(usage).items()
+        if value not in (None, "")
+    }
 
 
 def read_usage(stored: Mapping[str, Any]) -> Usage:
@@ -123,11 +138,19 @@ def read_usage(stored: Mapping[str, Any]) -> Usage:
 
 def receipt(generation: Generation, attempt: Attempt, *, kept: int, missing: int) -> Receipt:
     """The wallet's bill: priced by what was used, never above the hold; simulated and mock runs of others cost nothing."""
-    if not charges(generation):
+    if not charges(generation, attempt.capability):
         note = f"{generation.get_mode_display()}: quoted as usual, nothing is charged."
-        return Receipt(amount=0, lines=({"label": note, "amount": show(0) or ""},), quoted=generation.quoted_micros, measured={}, note=note)
+        return Receipt(
+            amount=0,
+            lines=({"label": note, "amount": show(0) or ""},),
+            quoted=generation.quoted_micros,
+            measured={},
+            note=note,
+        )
     usage = read_usage(attempt.usage)
-    found = price(attempt.capability, generation.params, list(generation.inputs.values_list("role", flat=True)), usage=usage)
+    found = price(
+        attempt.capability, generation.params, list(generation.inputs.values_list("role", flat=True)), usage=usage
+    )
     lines, amount, note = list(found.lines), found.amount, ""
     if missing and kept:
         cut = amount - -(-amount * kept // (kept + missing))
@@ -136,11 +159,13 @@ def receipt(generation: Generation, attempt: Attempt, *, kept: int, missing: int
     if amount > generation.held_micros:
         lines.append({"label": "Never more than was held", "amount": show(generation.held_micros - amount) or ""})
         amount = generation.held_micros
-    return Receipt(amount=amount, lines=tuple(lines), quoted=generation.quoted_micros, measured=usage_dict(usage), note=note)
+    return Receipt(
+        amount=amount, lines=tuple(lines), quoted=generation.quoted_micros, measured=usage_dict(usage), note=note
+    )
 
 
-def charges(generation: Generation) -> bool:
-    return generation.mode == "live" or generation.capability.provider.slug == MOCK
+def charges(generation: Generation, capability: Capability) -> bool:
+    return generation.mode == "live" or capability.provider.slug == MOCK
 
 
 def token(found: Price, digest: str) -> tuple[str, datetime]:
@@ -165,5 +190,3 @@ def check_token(given: str, found: Price, digest: str) -> None:
 
 def _bad_quote(code: str, detail: str) -> Refused:
     return Refused(code, detail, status=409, fields={"quote": [detail]})
-
-

@@ -27,7 +27,9 @@ def resolve(order: Order, roles: Sequence[str]) -> Capability:
 def find(model: str, operation: str | None, *, roles: Sequence[str] = (), field: str = "model") -> Capability:
     """One capability of a model id; without an operation, the one that fits the inputs."""
     slug, _, name = model.partition("/")
-    rows = list(Capability.objects.filter(provider__slug=slug, model=name).select_related("provider").order_by("position"))
+    rows = list(
+        Capability.objects.filter(provider__slug=slug, model=name).select_related("provider").order_by("position")
+    )
     if not rows:
         raise field_errors({field: [f"There is no model {model}. GET /api/v1/models lists them."]})
     offered = set(Capability.objects.offered().filter(provider__slug=slug, model=name).values_list("pk", flat=True))
@@ -69,16 +71,22 @@ def _by_rule(order: Order, roles: Sequence[str]) -> Capability:
         raise field_errors({"model": [f"Write a model id, or one of {', '.join(AUTO + name for name in RULES)}."]})
     if not order.operation:
         raise field_errors({"operation": [f"{order.model} needs an operation, like {next(iter(OPERATIONS))}."]})
-    rows = Capability.objects.offered().filter(operation=order.operation, lifecycle="available").select_related("provider")
+    rows = (
+        Capability.objects.offered().filter(operation=order.operation, lifecycle="available").select_related("provider")
+    )
     able = [row for row in rows if _able(row, order, roles)]
     if not able:
-        raise Refused("no_model", f"No model offered here can do this {order.operation}.", fields={"model": ["None fits."]})
+        raise Refused(
+            "no_model", f"No model offered here can do this {order.operation}.", fields={"model": ["None fits."]}
+        )
     return min(able, key=lambda row: RULES[rule](row, order, roles))
 
 
 def _able(row: Capability, order: Order, roles: Sequence[str]) -> bool:
     spec = specs.of(row)
-    fits = set(roles) <= {role.role for role in spec.inputs} and all(role.role in roles for role in spec.inputs if role.min)
+    fits = set(roles) <= {role.role for role in spec.inputs} and all(
+        role.role in roles for role in spec.inputs if role.min
+    )
     return fits and not mapping.validate(spec.schema, order.params)
 
 

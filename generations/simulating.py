@@ -25,8 +25,16 @@ def run(line: Line, verb: str, make: Callable[[], Verb[T]]) -> T:
     recorded = {case.name: case.data for case in cases(registry.get(slug)) if case.data["verb"] == verb}
     found = next((recorded[name] for name in RECORDINGS.get(verb, ()) if name in recorded), None)
     if found is None:
-        raise ProviderError("unsupported", f"{line.adapter.catalogue.name} has no recording of {verb} to simulate it with.", charged=False)
+        raise ProviderError(
+            "unsupported",
+            f"{line.adapter.catalogue.name} has no recording of {verb} to simulate it with.",
+            charged=False,
+        )
     try:
-        return Replay(found["exchanges"], check_json=False).call(f"{slug}.{verb}", make, line.site, pays_default=verb == "submit")
+        return Replay(found["exchanges"], check_json=False).call(
+            f"{slug}.{verb}", make, line.site, pays_default=verb == "submit"
+        )
     except ReplayMismatch as error:
-        raise ProviderError("unsupported", f"The recording does not fit this request: {error}", charged=False) from error
+        raise ProviderError(
+            "unsupported", f"The recording does not fit this request: {error}", charged=False
+        ) from error

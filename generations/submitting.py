@@ -29,7 +29,9 @@ PERSON_SECONDS = 3600.0
 def work(step: Step) -> None:
     """One due step of the default cluster (or a computation of the io cluster)."""
     generation = Generation.objects.select_related("capability__provider", "workspace", "pinned").get(pk=step.pk)
-    attempt = generation.attempts.filter(state__in=OPEN).select_related("account__provider", "capability__provider").first()
+    attempt = (
+        generation.attempts.filter(state__in=OPEN).select_related("account__provider", "capability__provider").first()
+    )
     try:
         _route(step, generation, attempt)
     except Stale as news:
@@ -50,13 +52,17 @@ def _route(step: Step, generation: Generation, attempt: Attempt | None) -> None:
 def _interrupted(step: Step, generation: Generation, attempt: Attempt) -> None:
     """The lease ran out while `sending`: a worker died. What was computed here can simply be done again."""
     if _local(attempt):
-        lifecycle.end(step, generation, attempt, ProviderError("bad_reply", "The worker stopped; trying again.", charged=False))
+        lifecycle.end(
+            step, generation, attempt, ProviderError("bad_reply", "The worker stopped; trying again.", charged=False)
+        )
     else:
         lifecycle.lose(step, generation, attempt, "The worker stopped before the provider's answer was kept.")
 
 
 def _local(attempt: Attempt) -> bool:
-    return attempt.generation.mode != "live" and attempt.account is None or attempt.capability.provider.kind == "builtin"
+    return (
+        attempt.generation.mode != "live" and attempt.account is None or attempt.capability.provider.kind == "builtin"
+    )
 
 
 def place_seconds(generation: Generation) -> float:
@@ -105,7 +111,11 @@ def _apply(step: Step, generation: Generation, attempt: Attempt, reply: Accepted
         lifecycle.deliver(step, generation, attempt, reply)
         return
     polling = specs.of(attempt.capability).polling
-    known = reply.next_in if reply.next_in is not None else timing.first_look(polling, history.quantiles(attempt.capability))
+    known = (
+        reply.next_in
+        if reply.next_in is not None
+        else timing.first_look(polling, history.quantiles(attempt.capability))
+    )
     lifecycle.accept(step, generation, attempt, reply, first_look=known, deadline=float(polling.get("deadline", 900)))
 
 
@@ -155,4 +165,9 @@ def _not_there(step: Step, generation: Generation, attempt: Attempt) -> None:
     if attempt.strikes + 1 < FINDS:
         lifecycle.postpone(step, seconds=FIND_GAP * (attempt.strikes + 1) / 2)
     else:
-        lifecycle.end(step, generation, attempt, ProviderError("remote_not_found", "It never reached the provider.", charged=False))
+        lifecycle.end(
+            step,
+            generation,
+            attempt,
+            ProviderError("remote_not_found", "It never reached the provider.", charged=False),
+        )

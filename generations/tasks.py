@@ -19,7 +19,11 @@ from .poller import Poller
 logger = logging.getLogger("mediagen.tasks")
 SLICE = 20.0  # seconds a slice goes on claiming
 AT_ONCE = {"default": 32, "io": 2}
-VERBS: dict[str, Callable[[Step], None]] = {"submit": submitting.work, "settle": submitting.work, "fetch": finishing.work}
+VERBS: dict[str, Callable[[Step], None]] = {
+    "submit": submitting.work,
+    "settle": submitting.work,
+    "fetch": finishing.work,
+}
 
 
 def ring(cluster: str) -> None:
@@ -87,7 +91,9 @@ def _safely(step: Step) -> None:
 def _later(step: Step) -> None:
     """Sooner than the lease, but not in a tight circle."""
     seconds = min(5 * 2**step.errors, 600)
-    Step.objects.filter(pk=step.pk, lease_seq=step.lease_seq).update(due_at=time.time() + seconds, errors=step.errors + 1, claimed=False)
+    Step.objects.filter(pk=step.pk, lease_seq=step.lease_seq).update(
+        due_at=time.time() + seconds, errors=step.errors + 1, claimed=False
+    )
 
 
 def _derive() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 FLOOR = 1.0
 WATCHED_CEILING = 3.0
+LONGEST = 3600.0  # nobody may send us away for longer
 
 
 def first_look(polling: Mapping[str, Any], history: Mapping[str, float] | None) -> float:
@@ -17,7 +18,13 @@ def first_look(polling: Mapping[str, Any], history: Mapping[str, float] | None) 
 
 
 def next_look(
-    polling: Mapping[str, Any], history: Mapping[str, float] | None, *, looks: int, elapsed: float, watched: bool, said: float | None = None
+    polling: Mapping[str, Any],
+    history: Mapping[str, float] | None,
+    *,
+    looks: int,
+    elapsed: float,
+    watched: bool,
+    said: float | None = None,
 ) -> float:
     """The provider's own word first; else steps, then a growing share of the time since, under the ceiling."""
     if said is not None:
@@ -33,7 +40,7 @@ def next_look(
 
 
 def after_error(errors: int, retry_after: float | None) -> float:
-    return retry_after if retry_after else _jitter(min(2.0 ** min(errors, 6), 60))
+    return min(retry_after, LONGEST) if retry_after else _jitter(min(2.0 ** min(errors, 6), 60))
 
 
 def _jitter(seconds: float) -> float:

@@ -44,13 +44,13 @@ class Receive(APIView):
         if len(body) > MOST:
             raise Refused("too_large", "A callback may hold 1 MB.", status=413)
         try:
-            _verified(attempt, request, body)
+            remote_id = _verified(attempt, request, body)
         except ProviderError as error:
             logger.warning(
                 "callback refused provider=%s attempt=%s code=%s: %s", provider, attempt.pk, error.code, error.message
             )
             raise Refused(error.code, "This callback is not accepted.", status=REFUSALS.get(error.code, 400)) from error
-        lifecycle.callback(attempt)
+        lifecycle.callback(attempt, remote_id)
         return Response({"ok": True})
 
 
@@ -63,8 +63,8 @@ def _attempt(provider: str, token: str) -> Attempt | None:
     return found if found and found.callback_token == token and found.capability.provider.slug == provider else None
 
 
-def _verified(attempt: Attempt, request: Request, body: bytes) -> None:
-    """The adapter's word on the signature; a job of another id is not ours."""
+def _verified(attempt: Attempt, request: Request, body: bytes) -> str:
+    """The adapter's word on the signature, and the job's id there; a job of another id is not ours."""
     line = calling.open_line(attempt)
     callback = Callback(
         method=request.method or "POST",
@@ -78,3 +78,4 @@ def _verified(attempt: Attempt, request: Request, body: bytes) -> None:
     remote_id, _ = line.adapter.receive(callback)
     if remote_id and attempt.remote_id and remote_id != attempt.remote_id:
         raise ProviderError("auth_failed", "The callback is about another job.")
+    return remote_id

@@ -1,7 +1,8 @@
-"""Processes the supervisor starts: each in a session of its own, its output passed on line by line, its group killable.
+"""Processes the supervisor starts: forked from it, each in a session of its own, its group killable.
 
-Rule: SIGTERM goes to a child's main process only (a queue cluster told as a group hangs on its own locks); SIGKILL goes
-to the whole group, so that no grandchild stays behind.
+They are forked and not executed afresh because what is loaded before the fork is then shared: the whole tree needs half
+the memory and a child is up in a moment. Rule: SIGTERM goes to a child's main process only (a queue cluster told as a
+group hangs on its own locks); SIGKILL goes to the whole group, so that no grandchild stays behind.
 """
 
 from __future__ import annotations
@@ -11,83 +12,79 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 STEADY = 60.0  # seconds a child must live before its next death counts as a first one
 LONGEST_PAUSE = 30.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one child is started; `cluster` names the queue cluster it serves, if any."""
+    """What one child does; `cluster` names the queue cluster it serves, `keep` the open files it needs."""
 
     name: str
-    command: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    run: Callable[[], object]
     cluster: str = ""
+    keep: tuple[int, ...] = ()
 
 
 class Child:
-    def __init__(
-        self, plan: Plan, hear: Callable[[str, str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan = plan
-        self.hear = hear
+        self.name = plan.name
         self.clock = clock
-        self.process: subprocess.Popen[str] | None = None
+        self.pid = 0
+        self.output = -1
+        self.rest = b""
         self.started = 0.0
         self.deaths = 0
         self.start_at = 0.0
 
-    @property
-    def name(self) -> str:
-        return self.plan.name
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid if self.process else 0
-
     def start(self) -> None:
         self.started = self.clock()
-        self.process = subprocess.Popen(
-            self.plan.command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **self.plan.env},
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        threading.Thread(target=self._listen, args=[self.process], name=f"out-{self.name}", daemon=True).start()
+        self.output, theirs = os.pipe()
+        os.set_blocking(self.output, False)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            live(self.plan, theirs)
+        os.close(theirs)
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        with process.stdout as lines:
-            for line in lines:
-                self.hear(self.name, line.rstrip())
+    def lines(self) -> list[str]:
+        """What it has said since the last time, whole lines."""
+        said = b""
+        with contextlib.suppress(BlockingIOError):
+            while self.output >= 0 and (piece := os.read(self.output, 65536)):
+                said += piece
+        *whole, self.rest = (self.rest + said).split(b"\n")
+        return [line.decode(errors="replace").rstrip() for line in whole]
 
     def death(self) -> str | None:
         """Why it ended, or None while it lives. Its orphans are gone when this has answered."""
-        if self.process is None or not has_ended(self.process.pid):
-            return None
-        return self.kill()
+        return self.kill() if self.pid and has_ended(self.pid) else None
 
     def terminate(self) -> None:
-        if self.process:
-            signal_quietly(os.kill, self.process.pid, signal.SIGTERM)
+        send(os.kill, self.pid, signal.SIGTERM)
 
     def kill(self) -> str:
         """Ends the whole group and takes its leave; the process id stays ours until the group is gone."""
-        if self.process is None:
-            return "was not running"
-        signal_quietly(os.killpg, self.process.pid, signal.SIGKILL)
-        code, self.process = self.process.wait(), None
+        send(os.killpg, self.pid, signal.SIGKILL)
+        send(os.kill, self.pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
         return reason(code)
+
+    def hang_up(self) -> None:
+        """Closes the pipe of one that has ended, after its last words were read."""
+        os.close(self.output)
+        self.output, self.rest = -1, b""
 
     def schedule(self) -> float:
         """When to start it again: soon after a first death, later and later when it keeps dying."""
@@ -95,6 +92,39 @@ class Child:
         wait = pause(self.deaths)
         self.start_at = self.clock() + wait
         return wait
+
+
+def live(plan: Plan, output: int) -> NoReturn:
+    """The child's life from the fork to its end; it never returns into the supervisor's code."""
+    code = 1
+    try:
+        os.setsid()
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        only_these_files(output, plan.keep)
+        plan.run()
+        code = 0
+    except SystemExit as wish:
+        code = wish.code if isinstance(wish.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def only_these_files(output: int, keep: Iterable[int]) -> None:
+    """Both outputs into the pipe, no input, and nothing else of the supervisor's: its guard must see its end.
+
+    The rest is pointed at nothing, not closed: a library may close one of these numbers later, when it would be another's.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for target, source in enumerate((nothing, output, output)):
+        os.dup2(source, target)
+    for number in set(map(int, os.listdir("/dev/fd"))) - {0, 1, 2, nothing, *keep}:
+        os.dup2(nothing, number, inheritable=False)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def pause(deaths: int) -> float:
@@ -113,17 +143,14 @@ def reason(code: int) -> str:
 
 def has_ended(pid: int) -> bool:
     """Looks without reaping: the id cannot be given to a stranger before its group has been killed."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def signal_quietly(send: Callable[[int, int], None], pid: int, number: int) -> None:
+def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
     with contextlib.suppress(
         ProcessLookupError, PermissionError
     ):  # gone already; macOS says "permission" of a dead group
-        send(pid, number)
+        how(pid, number)
 
 
 class Guard:
@@ -146,21 +173,22 @@ class Guard:
 
     def know(self, pids: Iterable[int]) -> None:
         """Tells it whom to stop; a guard that has gone is replaced."""
-        if self.process is None or self.process.poll() is not None:
+        if not self.alive():
             self.process = self._start()
-        assert self.process.stdin
-        try:
-            self.process.stdin.write(" ".join(str(pid) for pid in pids if pid) + "\n")
+        with contextlib.suppress(BrokenPipeError):
+            self._tell(" ".join(str(pid) for pid in pids if pid) + "\n")
+
+    def _tell(self, line: str) -> None:
+        if self.process and self.process.stdin:
+            self.process.stdin.write(line)
             self.process.stdin.flush()
-        except BrokenPipeError:
-            self.process = None
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     def dismiss(self) -> None:
-        if self.process:
-            self.know([])
+        with contextlib.suppress(BrokenPipeError):
+            self._tell("\n")
         if self.process and self.process.stdin:
             self.process.stdin.close()
             self.process.wait()
@@ -171,7 +199,3 @@ class Guard:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, text=True, start_new_session=True
         )
-
-
-def python(*args: str) -> tuple[str, ...]:
-    return (sys.executable, *args)

@@ -163,8 +163,8 @@ Q_CLUSTER = {
     "poll": 0.2,
     "bulk": 1,
     "queue_limit": max(2, WORKERS["default"]),
-    "timeout": LONGEST_SUBMIT + 300,
-    "retry": 3 * (LONGEST_SUBMIT + 300),
+    "timeout": 2 * LONGEST_SUBMIT,  # a slice claims for half of the longest call, then waits for what is under way
+    "retry": 6 * LONGEST_SUBMIT,
     "ack_failures": True,
     "max_attempts": 1,
     "save_limit": -1,
@@ -219,6 +219,7 @@ MEDIAGEN_MAX_UPLOAD = env.int("MEDIAGEN_MAX_UPLOAD", default=200 * 2**20)
 MEDIAGEN_MAX_RESULT = env.int("MEDIAGEN_MAX_RESULT", default=2 * 2**30)
 MEDIAGEN_MAX_PIXELS = env.int("MEDIAGEN_MAX_PIXELS", default=100_000_000)
 MEDIAGEN_FETCH_SECONDS = env.int("MEDIAGEN_FETCH_SECONDS", default=600)
+MEDIAGEN_LEASE = env.int("MEDIAGEN_LEASE", default=30)
 MEDIAGEN_UNKNOWN_HOURS = env.int("MEDIAGEN_UNKNOWN_HOURS", default=24)
 MEDIAGEN_QUEUE_HOURS = env.int("MEDIAGEN_QUEUE_HOURS", default=24)
 MEDIAGEN_DEMO_CREDITS = env.int("MEDIAGEN_DEMO_CREDITS", default=1000)

@@ -2,30 +2,32 @@
 
 A child that dies is started again. A cluster may also be wedged while every process looks alive (its idle worker was
 killed holding the queue's lock): it is one when it is rung and gives no sign of life, neither a pulse nor a renewed lease.
+The supervisor has one thread and no database connection, so that it may fork and can never be held up.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import select
 import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any
 
-from .children import Child, Guard, Plan
+from .children import SIGNALS, Child, Guard, Plan
 
 GRACE = 8.0  # seconds from the wish to stop until what still runs is killed
 TICK = 0.5
 SILENCE = 30.0  # seconds without a sign of life from a cluster that is being rung
 SILENCE_BOOTING = 60.0  # the same before its first sign
 SILENCE_SUSPECT = 12.0  # the same after one of its processes has died
-HOPELESS = 4  # deaths of the web server before it has answered once
+HOPELESS = 4  # deaths of one child before everything has once been ready
+SIGNS = "signs of life: "  # begins a line in which the watching child tells what it saw
 DIED = re.compile(r"reincarnated (worker|monitor|pusher) .*death")
 
 
@@ -38,14 +40,13 @@ class Sign:
     busy: bool
 
 
-class Signs(Protocol):
-    """Looks at the clusters and rings the silent ones, now and then, in a thread of its own."""
+def write_signs(signs: Mapping[str, Sign]) -> str:
+    return SIGNS + json.dumps({name: [sign.pulse, *sign.leases, sign.busy] for name, sign in signs.items()})
 
-    def start(self) -> None: ...
 
-    def take(self) -> dict[str, Sign] | None: ...
-
-    def hurry(self) -> None: ...
+def read_signs(line: str) -> dict[str, Sign]:
+    rows: dict[str, Any] = json.loads(line.removeprefix(SIGNS))
+    return {name: Sign(pulse, (seq, until), busy) for name, (pulse, seq, until, busy) in rows.items()}
 
 
 class Watch:
@@ -91,117 +92,121 @@ class Watch:
 
 
 class Supervisor:
-    def __init__(self, plans: Sequence[Plan], *, stop_file: Path, signs: Signs | None = None) -> None:
-        self.children = [Child(plan, self.hear) for plan in plans]
+    def __init__(self, plans: Sequence[Plan], *, stop_file: Path) -> None:
+        self.children = [Child(plan) for plan in plans]
         self.watches = {plan.cluster: Watch(time.monotonic()) for plan in plans if plan.cluster}
         self.stop_file = stop_file
         self.guard = Guard(stop_file)
-        self.signs = signs
-        self.wish = threading.Event()
         self.wishes = 0
         self.code = 0
-        self.width = max(len(plan.name) for plan in plans)
+        self.width = max(8, *(len(plan.name) for plan in plans))
         self.ready = False
-        self._voice = threading.Lock()
-
-    # -- speaking --------------------------------------------------------------------------------------------------------
-
-    def hear(self, name: str, line: str) -> None:
-        """A line from a child: passed on, and listened to."""
-        self.say(line, name)
-        child = next((child for child in self.children if child.name == name), None)
-        if (match := DIED.search(line)) and child and child.plan.cluster:
-            self.watches[child.plan.cluster].died(match[1], time.monotonic())
-            if self.signs:
-                self.signs.hurry()
-
-    def say(self, text: str, name: str = "") -> None:
-        with self._voice, contextlib.suppress(OSError, ValueError):  # without a terminal everything else goes on
-            print(f"{name or 'mediagen':>{max(self.width, 8)}} | {text}", flush=True)
-
-    # -- running ---------------------------------------------------------------------------------------------------------
 
     def run(self, *, live: Callable[[], bool] = lambda: True, announce: Callable[[], None] = lambda: None) -> int:
         """Until a signal asks to stop. `live` is asked until it says yes, then `announce` is called, once."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, self._signalled)
         self.stop_file.parent.mkdir(parents=True, exist_ok=True)
         self.stop_file.unlink(missing_ok=True)
         try:
-            self.start_due()
-            if self.signs:
-                self.signs.start()
-            self._loop(live, announce)
+            while not self.wishes:
+                self.bury()
+                self.start_due()
+                if not self.ready and live():
+                    self.ready = True
+                    announce()
+                self.listen(TICK if self.ready else 0.1)
         finally:
             self.stop()
         return self.code
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         self.wishes += 1
-        self.wish.set()
-
-    def _loop(self, live: Callable[[], bool], announce: Callable[[], None]) -> None:
-        while not self.wish.is_set():
-            if not self.ready and live():
-                self.ready = True
-                announce()
-            self.wish.wait(TICK if self.ready else 0.1)
-            self.bury()
-            self.judge()
-            self.start_due()
 
     def start_due(self) -> None:
         """Starts what is down and whose pause is over."""
-        due = [child for child in self.children if child.process is None and child.clock() >= child.start_at]
+        due = [child for child in self.children if not child.pid and child.clock() >= child.start_at]
         for child in due:
-            child.start()
             if child.plan.cluster:
                 self.watches[child.plan.cluster].restart(time.monotonic())
+            child.start()
         if due or not self.guard.alive():
             self.guard.know(child.pid for child in self.children)
 
     def bury(self) -> None:
+        """Notices who has died, and why."""
         for child in self.children:
-            why = child.death()
-            if why and not self.wish.is_set():
+            if why := child.death():
+                self.hear(child)
                 self.again(child, why)
 
     def again(self, child: Child, why: str) -> None:
+        child.hang_up()
+        if self.wishes:
+            return
         wait = child.schedule()
         self.say(f"{child.name} {why}; it starts again in {wait:.0f} s.")
         if not self.ready and child.deaths >= HOPELESS:
             self.say(f"{child.name} does not start; the lines above say why.")
-            self.code = 1
-            self.wish.set()
+            self.code, self.wishes = 1, 1
 
-    def judge(self) -> None:
-        """Acts on a fresh look at the clusters."""
-        looked = self.signs.take() if self.signs else None
-        if looked is None:
-            return
+    # -- hearing and speaking --------------------------------------------------------------------------------------------
+
+    def listen(self, seconds: float) -> None:
+        """Waits until somebody says something, for a moment at most."""
+        pipes = {child.output: child for child in self.children if child.output >= 0}
+        started = time.monotonic()
+        for pipe in select.select(pipes, [], [], seconds)[0]:
+            if not self.hear(pipes[pipe]):
+                time.sleep(0.05)  # its end was read; the death follows
+        if time.monotonic() - started < 0.02:
+            time.sleep(0.02)  # one that talks without end must not keep a core busy
+
+    def hear(self, child: Child) -> int:
+        lines = child.lines()
+        for line in lines:
+            if line.startswith(SIGNS):
+                self.judge(read_signs(line))
+            else:
+                self.say(line, child.name)
+                self.notice(child, line)
+        return len(lines)
+
+    def notice(self, child: Child, line: str) -> None:
+        """A queue tells of its dead itself, in passing."""
+        if (match := DIED.search(line)) and child.plan.cluster:
+            self.watches[child.plan.cluster].died(match[1], time.monotonic())
+
+    def judge(self, signs: Mapping[str, Sign]) -> None:
         for child in self.children:
-            if child.process and child.plan.cluster:
-                why = self.watches[child.plan.cluster].look(looked.get(child.plan.cluster), time.monotonic())
+            if child.pid and child.plan.cluster:
+                why = self.watches[child.plan.cluster].look(signs.get(child.plan.cluster), time.monotonic())
                 if why:
                     child.kill()
                     self.again(child, why)
 
+    def say(self, text: str, name: str = "mediagen") -> None:
+        with contextlib.suppress(OSError, ValueError):  # without a terminal everything else goes on
+            print(f"{name:>{self.width}} | {text}", flush=True)
+
     # -- stopping --------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Asks everyone to finish, waits, then kills what is left. A second signal kills at once."""
+        """Asks everyone to finish, waits, then kills what is left. A further signal kills at once."""
         self.stop_file.touch()
-        asked, patience = time.monotonic(), self.wishes
-        running = [child for child in self.children if child.process]
-        for child in running:
-            child.terminate()
-        while running and time.monotonic() - asked < GRACE and self.wishes == patience:
-            time.sleep(0.05)
-            running = [child for child in running if child.death() is None]
-        for child in running:
+        asked, self.wishes = time.monotonic(), max(1, self.wishes)
+        patience = self.wishes
+        for child in self.children:
+            if child.pid:
+                child.terminate()
+        while any(child.pid for child in self.children):
+            self.bury()
+            if time.monotonic() - asked > GRACE or self.wishes > patience:
+                break
+            self.listen(0.05)
+        for child in filter(lambda child: child.pid, self.children):
             self.say(f"{child.name} did not stop within {time.monotonic() - asked:.0f} s and was killed.")
             child.kill()
         self.stop_file.unlink(missing_ok=True)
         self.guard.dismiss()
         self.say("stopped.")
-        sys.stdout.flush()

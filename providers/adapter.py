@@ -60,7 +60,9 @@ class BaseAdapter:
 
     # -- the required verb ------------------------------------------------------------------------------------------
     def submit(self, job: Job) -> Verb[Accepted | Done]:
-        raise ProviderError("unsupported", f"{self.catalogue.name} cannot take jobs: it has neither endpoints nor code.")
+        raise ProviderError(
+            "unsupported", f"{self.catalogue.name} cannot take jobs: it has neither endpoints nor code."
+        )
 
     # -- following a job --------------------------------------------------------------------------------------------
     def poll(self, handle: Handle) -> Verb[Status]:
@@ -102,7 +104,9 @@ class BaseAdapter:
     def inspect(self, account: AccountFacts, secrets: Mapping[str, str], now: float) -> Verb[Snapshot]:
         needed = [field.name for field in self.catalogue.credentials if field.required]
         missing = [name for name in needed if not secrets.get(name)]
-        note = f"Missing: {', '.join(missing)}." if missing else "Credentials are present; this provider offers no check."
+        note = (
+            f"Missing: {', '.join(missing)}." if missing else "Credentials are present; this provider offers no check."
+        )
         return Snapshot(ok=not missing, note=note)
 
     def connect(self, raw: Mapping[str, Any], hints: Mapping[str, Any]) -> AccountDraft:
@@ -119,7 +123,9 @@ class BaseAdapter:
     def trace(self, remote: Mapping[str, Any]) -> Iterable[SourceRef]:
         return ()
 
-    def listing(self, account: AccountFacts, secrets: Mapping[str, str], cursor: str) -> Verb[tuple[list[SourceRef], str]]:
+    def listing(
+        self, account: AccountFacts, secrets: Mapping[str, str], cursor: str
+    ) -> Verb[tuple[list[SourceRef], str]]:
         raise ProviderError("unsupported", f"{self.catalogue.name} offers no library to import.")
 
     # -- for authors ------------------------------------------------------------------------------------------------

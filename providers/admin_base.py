@@ -28,7 +28,7 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultiple,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
@@ -38,7 +38,6 @@ from unfold.widgets import (
 
 __all__ = [
     "AdminPasswordChangeForm",
-    "CheckboxesWidget",
     "Form",
     "ModelAdmin",
     "PasswordWidget",
@@ -56,18 +55,19 @@ __all__ = [
     "pretty",
 ]
 
-CheckboxesWidget = UnfoldAdminCheckboxSelectMultiple
-PasswordWidget = UnfoldAdminPasswordInput
+PasswordWidget = UnfoldAdminPasswordWidget
 TextareaWidget = UnfoldAdminTextareaWidget
 MICROS = 1_000_000
 
-# which of the admin's inputs stands for a plain form field
+# the admin's input for a plain form field that brought none of its own
 WIDGETS: dict[type[forms.Field], type[forms.Widget]] = {
-    forms.IntegerField: UnfoldAdminIntegerFieldWidget,
-    forms.DecimalField: UnfoldAdminDecimalFieldWidget,
-    forms.SplitDateTimeField: UnfoldAdminSplitDateTimeWidget,
-    forms.ModelChoiceField: UnfoldAdminSelectWidget,
     forms.CharField: UnfoldAdminTextInputWidget,
+    forms.ChoiceField: UnfoldAdminRadioSelectWidget,
+    forms.DecimalField: UnfoldAdminDecimalFieldWidget,
+    forms.IntegerField: UnfoldAdminIntegerFieldWidget,
+    forms.ModelChoiceField: UnfoldAdminSelectWidget,
+    forms.MultipleChoiceField: UnfoldAdminCheckboxSelectMultiple,
+    forms.SplitDateTimeField: UnfoldAdminSplitDateTimeWidget,
 }
 
 
@@ -75,7 +75,6 @@ class ModelAdmin(UnfoldModelAdmin):
     list_per_page = 50
     list_filter_sheet = True
     warn_unsaved_form = True
-    show_full_result_count = False
 
 
 class TabularInline(UnfoldTabularInline):
@@ -117,13 +116,15 @@ class Form(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            kind = next((kind for kind in WIDGETS if type(field) is kind), None)
-            if isinstance(field, forms.ChoiceField) and type(field) is forms.ChoiceField:
-                field.widget = UnfoldAdminRadioSelectWidget(choices=field.choices)
-            elif kind and not isinstance(field.widget, UnfoldAdminTextareaWidget | forms.HiddenInput):
-                choices = {"choices": field.choices} if isinstance(field, forms.ModelChoiceField) else {}
-                field.widget = WIDGETS[kind](**choices)
-            field.widget.is_required = field.required
+            if type(field) in WIDGETS and type(field.widget) is type(field).widget:
+                _dress(field, WIDGETS[type(field)]())
+
+
+def _dress(field: Any, widget: Any) -> None:
+    if hasattr(field, "choices"):
+        widget.choices = field.choices
+    widget.is_required = field.required
+    field.widget = widget
 
 
 Refusal = type[Exception]

@@ -13,6 +13,10 @@ from .loaded import registry
 @register()
 def broken_adapters(app_configs: Any, **kwargs: Any) -> list[Warn]:
     return [
-        Warn(f"The adapter {entry.slug} could not be loaded.", hint=entry.error.strip().splitlines()[-1], id="providers.W001")
+        Warn(
+            f"The adapter {entry.slug} could not be loaded.",
+            hint=entry.error.strip().splitlines()[-1],
+            id="providers.W001",
+        )
         for entry in registry.broken()
     ]

@@ -56,7 +56,10 @@ class Declared(BaseAdapter):
         return self._submit(spec, job) if spec else super().submit(job)
 
     def _submit(self, spec: Spec, job: Job) -> Steps[Accepted | Done]:
-        reply = yield self._request(spec, _job_values(self, job), method="POST", body="mapped")
+        # Under one idempotency key a repeat costs nothing, yet losing the last answer still leaves the outcome unknown.
+        capability = self.catalogue.capability(job.model, job.operation)
+        keyed = {"safe": True, "pays": True} if capability and capability.traits.get("idempotency") else {}
+        reply = yield self._request(spec, _job_values(self, job), method="POST", body="mapped", **keyed)
         return self._taken(spec, reply, job)
 
     def poll(self, handle: Handle) -> Verb[Status]:

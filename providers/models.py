@@ -20,7 +20,9 @@ class Provider(models.Model):
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=12, choices=[("remote", "Remote"), ("local", "Local"), ("builtin", "Built in")])
     origin = models.CharField(max_length=12, default="builtin", help_text="Where its folder was found.")
-    catalogue = models.JSONField(default=dict, help_text="Identity, credentials, credit types, domains: as the folder says.")
+    catalogue = models.JSONField(
+        default=dict, help_text="Identity, credentials, credit types, domains: as the folder says."
+    )
     enabled = models.BooleanField(default=True, help_text="As the catalogue says; override below.")
     missing = models.BooleanField(default=False, help_text="Its folder is gone; history stays readable.")
     problem = models.TextField(blank=True, help_text="Why it could not be loaded.")
@@ -54,8 +56,12 @@ class CapabilityQuerySet(models.QuerySet["Capability"]):
     def offered(self) -> CapabilityQuerySet:
         """What may be chosen today: switched on, present, not retired."""
         on = Q(enabled_override=True) | Q(enabled_override__isnull=True)
-        provider_on = Q(provider__enabled_override=True) | Q(provider__enabled_override__isnull=True, provider__enabled=True)
-        return self.filter(on, provider_on, missing=False, provider__missing=False, provider__problem="").exclude(lifecycle="retired")
+        provider_on = Q(provider__enabled_override=True) | Q(
+            provider__enabled_override__isnull=True, provider__enabled=True
+        )
+        return self.filter(on, provider_on, missing=False, provider__missing=False, provider__problem="").exclude(
+            lifecycle="retired"
+        )
 
 
 class Capability(models.Model):

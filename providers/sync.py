@@ -39,10 +39,17 @@ def _provider(entry: Entry) -> tuple[Provider, bool]:
     found = entry.catalogue
     fields: dict[str, Any] = {"origin": entry.origin, "missing": False, "problem": entry.error}
     if found:
-        fields |= {"name": found.name, "kind": found.kind, "enabled": found.enabled, "catalogue": json.loads(json.dumps(found.to_dict()))}
+        fields |= {
+            "name": found.name,
+            "kind": found.kind,
+            "enabled": found.enabled,
+            "catalogue": json.loads(json.dumps(found.to_dict())),
+        }
     known = Provider.objects.filter(slug=entry.slug).first()
     if known is None:
-        return Provider.objects.create(slug=entry.slug, **{"name": entry.slug, "kind": "remote", **fields}, synced_at=timezone.now()), True
+        return Provider.objects.create(
+            slug=entry.slug, **{"name": entry.slug, "kind": "remote", **fields}, synced_at=timezone.now()
+        ), True
     if all(getattr(known, name) == value for name, value in fields.items()):
         return known, False
     Provider.objects.filter(pk=known.pk).update(**fields, synced_at=timezone.now())
@@ -59,7 +66,9 @@ def _capabilities(provider: Provider, catalogue: Catalogue) -> int:
     return changed + Capability.objects.filter(pk__in=left).update(missing=True)
 
 
-def write(provider: Provider, spec: Spec, row: Capability | None, *, origin: str, operations: Catalogue | None = None) -> bool:
+def write(
+    provider: Provider, spec: Spec, row: Capability | None, *, origin: str, operations: Catalogue | None = None
+) -> bool:
     """One capability row brought to its spec; False when it was so already."""
     data = json.loads(json.dumps(spec.to_dict()))
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

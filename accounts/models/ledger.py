@@ -36,7 +36,8 @@ class Pool(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(workspace__isnull=True, account__isnull=False) | Q(workspace__isnull=False, account__isnull=True),
+                condition=Q(workspace__isnull=True, account__isnull=False)
+                | Q(workspace__isnull=False, account__isnull=True),
                 name="pool_one_holder",
             ),
             models.CheckConstraint(condition=Q(held__gte=0), name="pool_held_not_negative"),
@@ -74,7 +75,9 @@ class Entry(models.Model):
     key = models.CharField(max_length=120, help_text="Makes repeating a verb harmless.")
     reference = models.UUIDField(null=True, blank=True, help_text="The generation or attempt it is for.")
     note = models.CharField(max_length=400, blank=True)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -83,9 +86,12 @@ class Entry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pool", "key"], name="entry_key_once"),
             models.CheckConstraint(
-                condition=Q(kind__in=["grant", "hold", "capture", "release", "refund", "adjust", "sync"]), name="entry_kind_known"
+                condition=Q(kind__in=["grant", "hold", "capture", "release", "refund", "adjust", "sync"]),
+                name="entry_kind_known",
             ),
-            models.CheckConstraint(condition=~Q(amount=0, held_change=0) | Q(kind="sync") | Q(kind="capture"), name="entry_moves_something"),
+            models.CheckConstraint(
+                condition=~Q(amount=0, held_change=0) | Q(kind="sync") | Q(kind="capture"), name="entry_moves_something"
+            ),
             models.CheckConstraint(
                 condition=Q(kind="hold", amount=0, held_change__gt=0)
                 | Q(kind="release", amount=0, held_change__lt=0)
@@ -107,7 +113,9 @@ class Entry(models.Model):
 class Exchange(models.Model):
     """What one unit of a provider's credit type costs in wallet credits; without a row the catalogue's figure holds."""
 
-    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: every provider.")
+    provider = models.ForeignKey(
+        Provider, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: every provider."
+    )
     credit_type = models.CharField(max_length=40)
     credits = models.DecimalField(max_digits=18, decimal_places=6, validators=[MinValueValidator(Decimal(0))])
     markup_percent = models.DecimalField(max_digits=7, decimal_places=2, default=Decimal(0))

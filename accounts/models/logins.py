@@ -69,7 +69,9 @@ class ProviderAccount(models.Model):
                 nulls_distinct=False,
             ),
             models.UniqueConstraint(
-                fields=["provider"], condition=Q(origin="environment", deleted_at__isnull=True), name="account_environment_once"
+                fields=["provider"],
+                condition=Q(origin="environment", deleted_at__isnull=True),
+                name="account_environment_once",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["active", "exhausted", "auth_required", "blocked", "disabled"]),
@@ -95,7 +97,9 @@ class Credential(models.Model):
     account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="credentials")
     name = models.CharField(max_length=60)
     ciphertext = EncryptedTextField(blank=True)
-    reference = models.CharField(max_length=200, blank=True, help_text="env:NAME or file:/path, for site-wide accounts.")
+    reference = models.CharField(
+        max_length=200, blank=True, help_text="env:NAME or file:/path, for site-wide accounts."
+    )
     last4 = models.CharField(max_length=4, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

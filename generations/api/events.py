@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -49,7 +48,7 @@ def streamed(request: Request, generation: UUID | None = None) -> StreamingHttpR
     """The database connection of this request is let go first: the stream may live for minutes and uses another."""
     flow = feed.stream if isinstance(request._request, ASGIRequest) else feed.stream_sync
     frames = flow(acting_workspace(request).pk, _last(request), str(generation) if generation else None)
-    close_old_connections()
+    feed.let_go()
     return StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 

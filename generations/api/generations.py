@@ -39,6 +39,10 @@ def visible(request: Request, pk: UUID) -> Generation:
     return found
 
 
+def key_of(request: Request) -> ApiKey | None:
+    return request.auth if isinstance(request.auth, ApiKey) else None
+
+
 def fresh(pk: UUID) -> dict[str, Any]:
     """The row as it is now, after a verb."""
     return presenting.generation_row(Generation.objects.with_parts().get(pk=pk))
@@ -88,9 +92,12 @@ class Generations(ListAPIView):
     def post(self, request: Request) -> Response:
         """Submit. 202, or with `Prefer: wait` 200 once it has ended."""
         order, key = orders.read(request.data), _idempotency_key(request)
-        api_key = request.auth if isinstance(request.auth, ApiKey) else None
         generation, created = lifecycle.create(
-            order=order, workspace=acting_workspace(request), user=request.user, api_key=api_key, idempotency_key=key
+            order=order,
+            workspace=acting_workspace(request),
+            user=request.user,
+            api_key=key_of(request),
+            idempotency_key=key,
         )
         headers = {"Location": reverse("api:generation", args=[generation.pk])}
         if not created:
@@ -179,8 +186,10 @@ class Resume(_Verb):
 
 @_documented("retry", "Submit an ended generation again: a new one, linked by retry_of.", 202)
 class Retry(_Verb):
-    act = staticmethod(lifecycle.retry)
     status = 202
+
+    def act(self, generation: Generation, *, by: Any) -> Generation:
+        return lifecycle.retry(generation, by=by, api_key=key_of(self.request))
 
 
 class Settle(APIView):

@@ -11,7 +11,6 @@ import threading
 import time
 from uuid import UUID
 
-from django.db import close_old_connections
 from rest_framework.request import Request
 
 from generations.models import Generation
@@ -19,7 +18,7 @@ from generations.models.generations import TERMINAL
 
 MOST_SECONDS = 60
 LOOK = 0.25
-WAITERS = threading.BoundedSemaphore(48)
+WAITERS = threading.BoundedSemaphore(32)  # each keeps its database connection while it waits
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 
 
@@ -36,7 +35,6 @@ def wait(generation: UUID, seconds: float) -> bool:
     try:
         until = time.monotonic() + seconds
         while not _ended(generation) and time.monotonic() < until:
-            close_old_connections()
             time.sleep(min(LOOK, max(0.0, until - time.monotonic())))
     finally:
         WAITERS.release()

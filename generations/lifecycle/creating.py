@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import ledger
 from accounts.errors import Refused
 from accounts.models import ApiKey, Workspace
-from generations import bells, faults, history, orders
+from generations import bells, budgets, faults, history, orders
 from generations.models import Generation, GenerationInput, Step
 from generations.orders import Order, Ready
 
@@ -44,22 +44,26 @@ def create(
         return known, False
 
 
-def retry(generation: Generation, *, by: Any) -> Generation:
+def retry(generation: Generation, *, by: Any, api_key: ApiKey | None = None) -> Generation:
     """A person's retry: a new generation with the same order, linked to the old one."""
     if not generation.is_terminal:
         raise Refused("conflict", "This is still under way. Cancel it first, or wait for its end.", status=409)
     order = orders.again(generation)
-    return create(order=order, workspace=generation.workspace, user=by, retry_of=generation)[0]
+    return create(order=order, workspace=generation.workspace, user=by, api_key=api_key, retry_of=generation)[0]
 
 
 def _known(workspace: Workspace, key: str | None, digest: str) -> Generation | None:
     if not key:
         return None
     if len(key) > 255:
-        raise Refused("invalid_fields", "Idempotency-Key may have 255 characters.", fields={"Idempotency-Key": ["Too long."]})
+        raise Refused(
+            "invalid_fields", "Idempotency-Key may have 255 characters.", fields={"Idempotency-Key": ["Too long."]}
+        )
     found = Generation.objects.filter(workspace=workspace, idempotency_key=key).first()
     if found and found.body_hash != digest:
-        raise Refused("idempotency_conflict", "This Idempotency-Key was used with another body. Use a new key.", status=409)
+        raise Refused(
+            "idempotency_conflict", "This Idempotency-Key was used with another body. Use a new key.", status=409
+        )
     return found
 
 
@@ -99,6 +103,7 @@ def _insert(
         expected_seconds=history.expected(ready.capability),
         created_at=now,
     )
+    budgets.check(api_key)
     GenerationInput.objects.bulk_create(
         GenerationInput(generation=generation, role=role, position=position, asset=asset)
         for position, (role, asset) in enumerate(ready.inputs)
@@ -106,7 +111,12 @@ def _insert(
     record(generation, "status", {"quoted": generation.quote.get("amount")})
     cluster = "io" if ready.computed_here else "default"
     Step.objects.create(
-        generation=generation, verb="submit", cluster=cluster, due_at=now.timestamp(), change_seq=now_micros(), priority=order.priority
+        generation=generation,
+        verb="submit",
+        cluster=cluster,
+        due_at=now.timestamp(),
+        change_seq=now_micros(),
+        priority=order.priority,
     )
     bells.ring_on_commit(cluster)
     faults.at("before_hold")

@@ -18,7 +18,14 @@ from .moves import move
 def succeed(generation: Generation, *, receipt: Receipt, note: str = "") -> None:
     """finalizing → succeeded: capture what it really cost, release the rest. Assets are already kept."""
     with transaction.atomic():
-        _end(generation, [Status.FINALIZING], Status.SUCCEEDED, charged=receipt.amount, receipt=receipt.to_dict(), note=note)
+        _end(
+            generation,
+            [Status.FINALIZING],
+            Status.SUCCEEDED,
+            charged=receipt.amount,
+            receipt=receipt.to_dict(),
+            note=note,
+        )
         pool = ledger.wallet(generation.workspace)
         ledger.capture(pool, amount=receipt.amount, key=f"capture:{generation.pk}", reference=generation.pk, note=note)
         ledger.release(pool, key=f"release:{generation.pk}", reference=generation.pk)
@@ -42,7 +49,9 @@ def fail(
         ledger.release(ledger.wallet(generation.workspace), key=f"release:{generation.pk}", reference=generation.pk)
 
 
-def _end(generation: Generation, old: Any, status: str, *, charged: int, data: dict[str, Any] | None = None, **fields: Any) -> None:
+def _end(
+    generation: Generation, old: Any, status: str, *, charged: int, data: dict[str, Any] | None = None, **fields: Any
+) -> None:
     move(
         generation, old, status, data={"charged": charged, **(data or {})},
         finished_at=timezone.now(), charged_micros=charged, unknown=False, **fields,

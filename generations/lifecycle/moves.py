@@ -22,7 +22,9 @@ def now_micros() -> int:
     return time.time_ns() // 1000
 
 
-def move(generation: Generation, old: Iterable[str], new: str, *, data: dict[str, Any] | None = None, **fields: Any) -> None:
+def move(
+    generation: Generation, old: Iterable[str], new: str, *, data: dict[str, Any] | None = None, **fields: Any
+) -> None:
     """old → new and its event; Stale when the row is in none of the old statuses any more."""
     rows = Generation.objects.filter(pk=generation.pk, status__in=list(old))
     if not rows.update(status=new, **fields):
@@ -46,13 +48,25 @@ def move_attempt(attempt: Attempt, old: Iterable[str], new: str, **fields: Any) 
 def record(generation: Generation, kind: str, data: dict[str, Any] | None = None) -> None:
     """One line of the generation's story."""
     Event.objects.create(
-        workspace_id=generation.workspace_id, generation=generation, kind=kind, status=generation.status, data=data or {}, at=timezone.now()
+        workspace_id=generation.workspace_id,
+        generation=generation,
+        kind=kind,
+        status=generation.status,
+        data=data or {},
+        at=timezone.now(),
     )
 
 
 def due(step: Step, verb: str, cluster: str, *, in_seconds: float = 0, **fields: Any) -> None:
     """Set what happens next and free the claim; fenced, so a worker that lost its lease changes nothing."""
-    changes = {"verb": verb, "cluster": cluster, "due_at": time.time() + in_seconds, "claimed": False, "change_seq": now_micros(), **fields}
+    changes = {
+        "verb": verb,
+        "cluster": cluster,
+        "due_at": time.time() + in_seconds,
+        "claimed": False,
+        "change_seq": now_micros(),
+        **fields,
+    }
     if not Step.objects.filter(pk=step.pk, lease_seq=step.lease_seq).update(**changes):
         raise Stale(f"the step of {step.pk} was claimed by someone else")
     for name, value in changes.items():

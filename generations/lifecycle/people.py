@@ -83,5 +83,7 @@ def own_step(generation: Generation) -> Step:
 
 def fence_off(step: Step) -> None:
     """Whoever holds the step's lease now loses it: their next write finds another number."""
-    Step.objects.filter(pk=step.pk).update(lease_seq=step.lease_seq + 1, claimed=False, due_at=2**40, change_seq=now_micros())
+    Step.objects.filter(pk=step.pk).update(
+        lease_seq=step.lease_seq + 1, claimed=False, due_at=2**40, change_seq=now_micros()
+    )
     step.lease_seq += 1

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.errors import Refused
@@ -19,7 +19,7 @@ from providers.types import Usage
 
 from . import trying
 from .ending import fail
-from .moves import due, fence, move, move_attempt, now_micros, record
+from .moves import Stale, due, move, move_attempt, now_micros, record
 from .people import fence_off, own_step
 
 VERDICTS = ("arrived", "never_arrived", "charged")
@@ -28,14 +28,24 @@ VERDICTS = ("arrived", "never_arrived", "charged")
 def settle(generation: Generation, *, verdict: str, by: Any, remote_id: str = "") -> Generation:
     """A person's verdict on an unknown (or expired) attempt; the money follows it."""
     if verdict not in VERDICTS:
-        raise Refused("invalid_fields", f"verdict: write one of {', '.join(VERDICTS)}.", fields={"verdict": ["Unknown verdict."]})
+        raise Refused(
+            "invalid_fields", f"verdict: write one of {', '.join(VERDICTS)}.", fields={"verdict": ["Unknown verdict."]}
+        )
     attempt = generation.attempts.filter(state__in=[State.UNKNOWN, State.EXPIRED]).order_by("-number").first()
     if attempt is None or attempt.charged != "unknown":
         raise Refused("conflict", "Nothing here waits for a verdict.", status=409)
-    if attempt.state == State.EXPIRED:
-        _expired(attempt, charged=verdict != "never_arrived", by=by)
-        return generation
-    {"arrived": _arrived, "never_arrived": _never_arrived, "charged": _charged}[verdict](generation, attempt, by, remote_id)
+    try:
+        if attempt.state == State.EXPIRED:
+            _expired(attempt, charged=verdict != "never_arrived", by=by)
+        else:
+            {"arrived": _arrived, "never_arrived": _never_arrived, "charged": _charged}[verdict](
+                generation, attempt, by, remote_id
+            )
+    except Stale:
+        raise Refused("conflict", "This was settled in the meantime.", status=409) from None
+    except IntegrityError:
+        taken = ["Another generation follows this job already."]
+        raise Refused("invalid_fields", f"remote_id: {taken[0]}", fields={"remote_id": taken}) from None
     generation.refresh_from_db()
     return generation
 
@@ -43,7 +53,11 @@ def settle(generation: Generation, *, verdict: str, by: Any, remote_id: str = ""
 def _arrived(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
     """It is at the provider under this id: follow it."""
     if not remote_id:
-        raise Refused("invalid_fields", "remote_id: give the provider's id of the job.", fields={"remote_id": ["Needed with this verdict."]})
+        raise Refused(
+            "invalid_fields",
+            "remote_id: give the provider's id of the job.",
+            fields={"remote_id": ["Needed with this verdict."]},
+        )
     with transaction.atomic():
         step = _claim(generation)
         record(generation, "settled", {"verdict": "arrived", "by": str(by), **attempt.facts})
@@ -55,7 +69,13 @@ def _never_arrived(generation: Generation, attempt: Attempt, by: Any, remote_id:
     with transaction.atomic():
         step = _claim(generation)
         record(generation, "settled", {"verdict": "never_arrived", "by": str(by), **attempt.facts})
-        _abandon(step, generation, attempt, ProviderError("unavailable", "It never reached the provider.", charged=False), again=True)
+        _abandon(
+            step,
+            generation,
+            attempt,
+            ProviderError("unavailable", "It never reached the provider.", charged=False),
+            again=True,
+        )
 
 
 def _charged(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
@@ -71,7 +91,7 @@ def _claim(generation: Generation) -> Step:
     """Take the step from whoever works on it, so that the person's word is the last."""
     step = own_step(generation)
     fence_off(step)
-    fence(step)
+    generation.refresh_from_db()
     return step
 
 
@@ -89,7 +109,11 @@ def _adopt(step: Step, generation: Generation, attempt: Attempt, remote_id: str)
 def _abandon(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, *, again: bool) -> None:
     trying.close_attempt(attempt, State.ABANDONED, error)
     if not again or generation.cancel_requested_at or generation.retries >= MAX_RETRIES:
-        ended = (Status.CANCELLED, "cancelled", "Cancelled.") if generation.cancel_requested_at else (Status.FAILED, error.code, error.message)
+        ended = (
+            (Status.CANCELLED, "cancelled", "Cancelled.")
+            if generation.cancel_requested_at
+            else (Status.FAILED, error.code, error.message)
+        )
         fail(generation, status=ended[0], code=ended[1], message=ended[2], retryable=True, data=attempt.facts)
     else:
         trying.queue_again(step, generation, error, generation.retries + 1)
@@ -105,8 +129,7 @@ def callback(attempt: Attempt, remote_id: str = "") -> None:
             record(attempt.generation, "late_callback", attempt.facts)
             return
         record(attempt.generation, "callback", attempt.facts)
-        if attempt.state == State.UNKNOWN and remote_id:
-            _adopt(_claim(attempt.generation), attempt.generation, attempt, remote_id)
+        if attempt.state == State.UNKNOWN and remote_id and _found(attempt, remote_id):
             return
         rows = Step.objects.filter(pk=attempt.generation_id, verb__in=["look", "settle"], claimed=False)
         rows.update(due_at=time.time(), change_seq=now_micros())
@@ -114,10 +137,22 @@ def callback(attempt: Attempt, remote_id: str = "") -> None:
             bells.ring_on_commit(cluster)
 
 
+def _found(attempt: Attempt, remote_id: str) -> bool:
+    """False when the worker was quicker, or the id is another attempt's."""
+    try:
+        with transaction.atomic():
+            _adopt(_claim(attempt.generation), attempt.generation, attempt, remote_id)
+    except (Stale, IntegrityError):
+        return False
+    return True
+
+
 def _expired(attempt: Attempt, *, charged: bool, by: Any) -> None:
     """The job had failed by our deadline; only the account's hold still waits for the provider's word."""
     with transaction.atomic():
         cost = quoting.account_cost(attempt, Usage()) if charged else 0
-        move_attempt(attempt, [State.EXPIRED], State.EXPIRED, charged="yes" if charged else "no", cost_micros=cost)
+        waiting = Attempt.objects.filter(pk=attempt.pk, state=State.EXPIRED, charged="unknown")
+        if not waiting.update(charged="yes" if charged else "no", cost_micros=cost):
+            raise Stale(f"attempt {attempt.pk} has its verdict already")
         trying.settle_account(attempt, charged=cost)
         record(attempt.generation, "settled", {"charged": charged, "by": str(by), **attempt.facts})

@@ -46,7 +46,9 @@ def begin(step: Step, generation: Generation, *, seconds: float) -> Attempt | No
     return None
 
 
-def _begin(step: Step, generation: Generation, choice: leasing.Choice, attempt_id: uuid.UUID, seconds: float) -> Attempt:
+def _begin(
+    step: Step, generation: Generation, choice: leasing.Choice, attempt_id: uuid.UUID, seconds: float
+) -> Attempt:
     offer = choice.offer
     if offer is None:
         raise moves.Stale("nothing was offered")
@@ -55,7 +57,14 @@ def _begin(step: Step, generation: Generation, choice: leasing.Choice, attempt_i
         id=attempt_id, generation=generation, number=generation.attempts.count() + 1, capability=offer.capability,
         account=choice.account, decision=choice.explain(), created_at=now, credit_type=offer.credit_type,
     )  # fmt: skip
-    move(generation, [Status.QUEUED], Status.SUBMITTING, data=attempt.facts, note="", started_at=generation.started_at or now)
+    move(
+        generation,
+        [Status.QUEUED],
+        Status.SUBMITTING,
+        data=attempt.facts,
+        note="",
+        started_at=generation.started_at or now,
+    )
     account_id = choice.account.pk if choice.account else None
     due(step, "submit", step.cluster, in_seconds=LEASE, claimed=True, account_id=account_id, note="")
     if choice.account:
@@ -75,14 +84,17 @@ def _cannot_serve(step: Step, generation: Generation, choice: leasing.Choice) ->
 
 def wait(step: Step, generation: Generation, *, seconds: float, note: str) -> None:
     """Stay queued; say why and look again then."""
+    note = note[:400]
     with transaction.atomic():
-        due(step, step.verb, step.cluster, in_seconds=seconds, note=note[:400])
+        due(step, step.verb, step.cluster, in_seconds=seconds, note=note)
         if generation.note != note:
-            Generation.objects.filter(pk=generation.pk).update(note=note[:400])
+            Generation.objects.filter(pk=generation.pk).update(note=note)
             record(generation, "waiting", {"note": note, "seconds": round(seconds)})
 
 
-def accept(step: Step, generation: Generation, attempt: Attempt, reply: Accepted, *, first_look: float, deadline: float) -> None:
+def accept(
+    step: Step, generation: Generation, attempt: Attempt, reply: Accepted, *, first_look: float, deadline: float
+) -> None:
     """sending|unknown → accepted: the provider works on it; looks begin."""
     with transaction.atomic():
         fence(step)
@@ -92,10 +104,17 @@ def accept(step: Step, generation: Generation, attempt: Attempt, reply: Accepted
             remote_digest=digest(reply.remote_id), memo=dict(reply.memo), deadline_at=now + timedelta(seconds=deadline), strikes=0,
         )  # fmt: skip
         move(generation, [Status.SUBMITTING], Status.RUNNING, data=attempt.facts, unknown=False, note="")
-        due(step, "look", "poll", in_seconds=first_look, looks=0, errors=0, account_id=attempt.account_id)
+        soon = 0 if _wished(generation) else min(first_look, deadline)
+        due(step, "look", "poll", in_seconds=soon, looks=0, errors=0, account_id=attempt.account_id)
         leasing.extend(attempt.pk, seconds=deadline + 600)
         standing.served(attempt.account)
     bells.ring("poll")
+
+
+def _wished(generation: Generation) -> bool:
+    """Read now: the wish to cancel may have come while the call was under way."""
+    generation.refresh_from_db(fields=["cancel_requested_at"])
+    return generation.cancel_requested_at is not None
 
 
 def digest(remote_id: str) -> str:
@@ -114,7 +133,14 @@ def deliver(step: Step, generation: Generation, attempt: Attempt, done: Done) ->
             attempt, OPEN, State.SUCCEEDED, finished_at=timezone.now(), outputs=inbox.written(done.outputs), usage=quoting.usage_dict(usage),
             charged="no" if usage.charged is False else "yes", cost_micros=cost, **remote, **memo,
         )  # fmt: skip
-        move(generation, [Status.SUBMITTING, Status.RUNNING], Status.FINALIZING, data=attempt.facts, unknown=False, note="")
+        move(
+            generation,
+            [Status.SUBMITTING, Status.RUNNING],
+            Status.FINALIZING,
+            data=attempt.facts,
+            unknown=False,
+            note="",
+        )
         due(step, "fetch", "io", errors=0, progress=1.0)
         leasing.free(attempt.pk)
         standing.served(attempt.account)
@@ -125,6 +151,9 @@ def deliver(step: Step, generation: Generation, attempt: Attempt, done: Done) ->
 def end(step: Step, generation: Generation, attempt: Attempt, error: ProviderError) -> None:
     """The attempt is over without a result: what follows is in the policy table."""
     rule = POLICY[error.code]
+    if rule.next == "unknown":
+        lose(step, generation, attempt, error.message)
+        return
     with transaction.atomic():
         fence(step)
         state = State.FILTERED if rule.next == "filter" else State.FAILED
@@ -154,7 +183,7 @@ def settle_account(attempt: Attempt, *, charged: int) -> None:
 
 
 def _next(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, rule: Rule) -> None:
-    if generation.cancel_requested_at:
+    if _wished(generation):
         fail(generation, code="cancelled", message="Cancelled.", status=Status.CANCELLED)
         return
     spent = generation.retries + rule.counts
@@ -168,23 +197,48 @@ def _next(step: Step, generation: Generation, attempt: Attempt, error: ProviderE
 
 def queue_again(step: Step, generation: Generation, error: ProviderError, spent: int) -> None:
     """Back to the queue: a permitted automatic retry, soon enough, on whichever account may serve then."""
-    seconds = error.retry_after or (backoff(spent) if spent else 0.5)
+    seconds = error.retry_after or _distance(step, spent)
     if generation.deadline_at and timezone.now() + timedelta(seconds=seconds) > generation.deadline_at:
         fail(generation, code=error.code, message=error.message, retryable=True)
         return
-    cluster = "io" if step.cluster == "io" else "default"
+    builtin = generation.mode == "mock" or generation.capability.provider.kind == "builtin"
+    cluster = "io" if builtin else "default"
     move(
         generation, [Status.SUBMITTING, Status.RUNNING], Status.QUEUED, data={"code": error.code, "message": error.message},
         unknown=False, retries=spent, note=error.message[:400],
     )  # fmt: skip
-    due(step, "submit", cluster, in_seconds=seconds, progress=None, position=None, note=error.message[:400], account_id=None)
+    due(
+        step,
+        "submit",
+        cluster,
+        in_seconds=seconds,
+        progress=None,
+        position=None,
+        note=error.message[:400],
+        account_id=None,
+    )
+
+
+def _distance(step: Step, spent: int) -> float:
+    """Another account may serve at once, and a cooling one is waited for; without any we keep our own distance."""
+    if spent:
+        return backoff(spent)
+    tries = Attempt.objects.filter(generation_id=step.pk).count()
+    return 0.5 if step.account_id else backoff(tries, ceiling=300)
 
 
 def lose(step: Step, generation: Generation, attempt: Attempt, message: str) -> None:
     """The answer to a paying request was lost: unknown, the hold stands, nothing is sent again until it is settled."""
     with transaction.atomic():
         fence(step)
-        move_attempt(attempt, [State.SENDING, State.ACCEPTED], State.UNKNOWN, error_code="unknown_outcome", error_message=message[:2000], strikes=0)
+        move_attempt(
+            attempt,
+            [State.SENDING, State.ACCEPTED],
+            State.UNKNOWN,
+            error_code="unknown_outcome",
+            error_message=message[:2000],
+            strikes=0,
+        )
         note = "The provider's answer was lost. Finding out whether it arrived."
         move(
             generation, [Status.SUBMITTING, Status.RUNNING], Status.SUBMITTING, data={"unknown": True, "message": message, **attempt.facts},
@@ -210,10 +264,22 @@ def cancelled(step: Step, generation: Generation, attempt: Attempt | None) -> No
         fail(generation, code="cancelled", message="Cancelled.", status=Status.CANCELLED)
 
 
-def expire(step: Step, generation: Generation, attempt: Attempt) -> None:
-    """Our deadline passed after asking to cancel and one more look: the wallet is freed, the account's hold waits."""
+def expire(step: Step, generation: Generation, attempt: Attempt, *, stopped: bool = False) -> None:
+    """Our deadline passed after asking to cancel and one more look: the wallet is freed; the account's hold waits for
+    the provider's verdict, unless it has told that the job `stopped`."""
     with transaction.atomic():
         fence(step)
-        move_attempt(attempt, [State.ACCEPTED], State.EXPIRED, finished_at=timezone.now(), error_code="expired", charged="unknown")
+        charged = "no" if stopped else "unknown"
+        move_attempt(
+            attempt, [State.ACCEPTED], State.EXPIRED, finished_at=timezone.now(), error_code="expired", charged=charged
+        )
         leasing.free(attempt.pk)
-        fail(generation, code="expired", message="The provider did not finish before the deadline.", retryable=True, data=attempt.facts)
+        if stopped:
+            settle_account(attempt, charged=0)
+        fail(
+            generation,
+            code="expired",
+            message="The provider did not finish before the deadline.",
+            retryable=True,
+            data=attempt.facts,
+        )

@@ -12,7 +12,14 @@ from accounts.models import Workspace
 
 from .generations import Generation
 
-KINDS = [("image", "Image"), ("video", "Video"), ("audio", "Audio"), ("model3d", "3D"), ("text", "Text"), ("data", "Data")]
+KINDS = [
+    ("image", "Image"),
+    ("video", "Video"),
+    ("audio", "Audio"),
+    ("model3d", "3D"),
+    ("text", "Text"),
+    ("data", "Data"),
+]
 
 
 class Blob(models.Model):
@@ -66,7 +73,9 @@ class Asset(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["generation", "role", "position"], condition=Q(generation__isnull=False), name="asset_place_once"
+                fields=["generation", "role", "position"],
+                condition=Q(generation__isnull=False),
+                name="asset_place_once",
             ),
             models.CheckConstraint(condition=Q(kind__in=[key for key, _ in KINDS]), name="asset_kind_known"),
         ]

@@ -109,20 +109,29 @@ class Generation(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "idempotency_key"], condition=Q(idempotency_key__isnull=False), name="generation_key_once"
+                fields=["workspace", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="generation_key_once",
             ),
             models.CheckConstraint(condition=Q(status__in=[*Status.values]), name="generation_status_known"),
             models.CheckConstraint(
-                condition=Q(status__in=[*LIVE], finished_at__isnull=True) | Q(status__in=[*TERMINAL], finished_at__isnull=False),
+                condition=Q(status__in=[*LIVE], finished_at__isnull=True)
+                | Q(status__in=[*TERMINAL], finished_at__isnull=False),
                 name="generation_finished_when_terminal",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[*TERMINAL]) | Q(charged_micros__isnull=False), name="generation_terminal_has_charge"
+                condition=~Q(status__in=[*TERMINAL]) | Q(charged_micros__isnull=False),
+                name="generation_terminal_has_charge",
             ),
-            models.CheckConstraint(condition=Q(unknown=False) | Q(status="submitting"), name="generation_unknown_is_submitting"),
-            models.CheckConstraint(condition=Q(held_micros__gte=0, quoted_micros__gte=0), name="generation_money_not_negative"),
             models.CheckConstraint(
-                condition=Q(charged_micros__isnull=True) | Q(charged_micros__gte=0), name="generation_charge_not_negative"
+                condition=Q(unknown=False) | Q(status="submitting"), name="generation_unknown_is_submitting"
+            ),
+            models.CheckConstraint(
+                condition=Q(held_micros__gte=0, quoted_micros__gte=0), name="generation_money_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_micros__isnull=True) | Q(charged_micros__gte=0),
+                name="generation_charge_not_negative",
             ),
         ]
         indexes = [
@@ -172,13 +181,17 @@ class Attempt(models.Model):
     remote_id = models.CharField(max_length=600, blank=True)
     remote_digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of remote_id, for look-ups.")
     memo = models.JSONField(default=dict, blank=True)
-    outputs = models.JSONField(default=list, blank=True, help_text="Where its results are, kept before they are fetched.")
+    outputs = models.JSONField(
+        default=list, blank=True, help_text="Where its results are, kept before they are fetched."
+    )
     usage = models.JSONField(default=dict, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     vendor_code = models.CharField(max_length=120, blank=True)
     charged = models.CharField(max_length=8, choices=CHARGED, default="unknown")
-    cost_micros = models.BigIntegerField(null=True, blank=True, help_text="Captured on the account, in its credit type.")
+    cost_micros = models.BigIntegerField(
+        null=True, blank=True, help_text="Captured on the account, in its credit type."
+    )
     credit_type = models.CharField(max_length=40, blank=True)
     callback_token = models.CharField(max_length=64, unique=True, default=new_token)
     strikes = models.PositiveIntegerField(default=0, help_text="Looks in a row that made no sense.")

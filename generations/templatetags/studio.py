@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide as draw
 
@@ -143,3 +144,9 @@ def _resampled(peaks: list[float], bars: int) -> list[float]:
 def styles(names: str) -> list[str]:
     """Style sheets by name, in their order."""
     return [f"css/{name}.css" for name in names.split()]
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """Words between backticks as code."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(text)))  # noqa: S308  escaped first

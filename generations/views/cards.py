@@ -15,7 +15,7 @@ from generations.models import Asset, Generation
 from generations.models.generations import LIVE, Status
 
 RATIOS = {"image": 1.0, "video": 16 / 9, "audio": 2.2, "text": 1.5, "model3d": 1.0, "data": 1.5}
-NARROWEST, WIDEST = 0.5, 3.2
+NARROWEST, WIDEST, ENDED = 0.5, 3.2, 1.25
 MOSAIC = 4
 _PAIR = re.compile(r"(\d+(?:\.\d+)?)\s*[:x×]\s*(\d+(?:\.\d+)?)")
 
@@ -169,7 +169,7 @@ def _face(generation: Generation, pieces: tuple[Piece, ...]) -> str:
 
 def _ratio(generation: Generation, pieces: tuple[Piece, ...]) -> float:
     if generation.status in (Status.FAILED, Status.FILTERED, Status.CANCELLED):
-        return 1.5
+        return ENDED
     one = next((p.asset.width / p.asset.height for p in pieces if p.asset.width and p.asset.height), None) or coming(generation)
     count = len(pieces) or _count(generation.params)
     return one * {1: 1, 2: 2, 3: 1.5}.get(count, 1)

@@ -23,6 +23,17 @@ from .cards import Piece, piece
 from .context import workspace_of
 from .models import KIND_NAMES, Pick, filed, label_of, offered, operations_offered, picks
 
+PLACEHOLDERS = {
+    "text_to_speech": "What should it say?",
+    "text_to_music": "What should it sound like?",
+    "text_to_sound": "What should it sound like?",
+    "text_to_text": "What should it write?",
+    "image_to_video": "What should happen?",
+    "extend_video": "What should happen next?",
+    "inpaint": "What should stand there instead?",
+    "image_to_image": "What should change?",
+    "video_to_video": "What should change?",
+}
 STARTERS = ("text_to_image", "text_to_video")
 
 
@@ -83,6 +94,7 @@ def context(draft: Draft, workspace: Workspace) -> dict[str, Any]:
         "operation_label": label_of(row.operation),
         "kind": filed(row),
         "prompt": prompt,
+        "placeholder": PLACEHOLDERS.get(row.operation, "What do you want to see?"),
         "chips": chips,
         "more": more,
         "more_wrong": any(item.errors for group in more.values() for item in group),

@@ -32,7 +32,14 @@ EVENT_WORDS = {
     "derived": "Preview made",
     "late": "Late answer",
 }
-STATUS_WORDS = {"queued": "Waiting in the queue", "submitting": "Sent to the provider", "running": "Accepted, running"}
+STATUS_WORDS = {
+    "queued": "Waiting in the queue",
+    "submitting": "Sent to the provider",
+    "running": "Accepted, running",
+    "finalizing": "Fetching the result",
+    "succeeded": "Done",
+}
+TOLD = ("account", "reason", "message", "note", "code", "verdict")
 MODEL_FRAME = {
     "script-src": [SELF, WASM_UNSAFE_EVAL, "blob:"],
     "style-src": [SELF, UNSAFE_INLINE],
@@ -90,14 +97,15 @@ def _events(row: Generation) -> list[dict[str, Any]]:
 
 
 def _event_word(event: Event) -> str:
+    if event.data.get("unknown"):
+        return "The answer was lost; finding out"
     if event.kind == "status":
         return STATUS_WORDS.get(event.status, event.status.capitalize())
     return EVENT_WORDS.get(event.kind, event.kind.replace("_", " ").capitalize())
 
 
 def _event_more(event: Event) -> str:
-    skip = ("from", "quoted", "charged", "by")
-    told = [f"{key.replace('_', ' ')}: {value}" for key, value in event.data.items() if key not in skip and value not in (None, "", [], {})]
+    told = [str(event.data[name]) for name in TOLD if event.data.get(name)]
     return " · ".join(told)[:300]
 
 

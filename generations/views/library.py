@@ -58,7 +58,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
     workspace = workspace_of(request)
     for file in request.FILES.getlist("file"):
         try:
-            assets.from_upload(file, workspace=workspace, user=request.user)
+            assets.upload(file, workspace=workspace, user=request.user)
         except Refused as refused:
             messages.error(request, f"{file.name}: {refused.detail}")
     return redirect("library")

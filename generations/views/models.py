@@ -29,6 +29,7 @@ class Pick:
 
     capability: Capability
     label: str
+    operation: str
     price: int
     exact: bool
     expected: float | None
@@ -72,6 +73,7 @@ def _pick(row: Capability, reason: str, rates: Rates) -> Pick:
     return Pick(
         capability=row,
         label=row.label_override or row.label,
+        operation=operation_label(row),
         price=price.amount,
         exact=price.exact,
         expected=history.expected(row),
@@ -105,10 +107,19 @@ def _kind_of(operation: str) -> str:
 
 
 def label_of(operation: str) -> str:
-    """Its name; a verb of a provider's own is named in that provider's catalogue."""
-    if operation in OPERATIONS:
-        return OPERATIONS[operation].label
-    row = offered().filter(operation=operation).first()
-    own = row.provider.catalogue.get("operations", []) if row else []
-    return next((item["label"] for item in own if item.get("name") == operation), operation.replace("_", " ").capitalize())
+    """Its name, wherever somebody offers it."""
+    row = None if operation in OPERATIONS else offered().filter(operation=operation).first()
+    return operation_label(row) if row else OPERATIONS[operation].label if operation in OPERATIONS else _spelt(operation)
+
+
+def operation_label(row: Capability) -> str:
+    """A verb of a provider's own is named in that provider's catalogue."""
+    if row.operation in OPERATIONS:
+        return OPERATIONS[row.operation].label
+    own = row.provider.catalogue.get("operations", [])
+    return next((item["label"] for item in own if item.get("name") == row.operation), _spelt(row.operation))
+
+
+def _spelt(operation: str) -> str:
+    return operation.replace("_", " ").capitalize()
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import av
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from PIL import Image, ImageDraw
 
 from accounts.models import Workspace
+from generations.models import Generation
+from providers.models import Capability, Provider
 
 
 def fresh_store(settings, folder: Path) -> None:
@@ -25,6 +28,20 @@ def someone() -> dict:
     """Keyword arguments for the verbs of the store."""
     user = get_user_model().objects.create_user("someone")
     return {"workspace": Workspace.objects.create(slug="some-space", name="Some space"), "user": user}
+
+
+def generation(workspace: Workspace) -> Generation:
+    provider = Provider.objects.create(slug="nowhere", name="Nowhere")
+    capability = Capability.objects.create(
+        provider=provider, model="one", operation="text_to_image", output_kind="image", spec={}
+    )
+    return Generation.objects.create(
+        workspace=workspace,
+        capability=capability,
+        operation="text_to_image",
+        output_kind="image",
+        created_at=timezone.now(),
+    )
 
 
 def image(path: Path, *, size=(64, 48), mode="RGB", fill="#3366cc", **options) -> Path:
@@ -60,7 +77,9 @@ def _tone(container, stream, seconds: float) -> None:
     rate = stream.rate
     total = int(seconds * rate)
     samples = array("h", (0 if at < total // 2 else int(24000 * math.sin(at / 20)) for at in range(total)))
-    resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate, frame_size=stream.frame_size or 1024)
+    resampler = av.AudioResampler(
+        format=stream.format.name, layout="mono", rate=rate, frame_size=stream.frame_size or 1024
+    )
     frame = av.AudioFrame(format="s16", layout="mono", samples=total)
     frame.planes[0].update(samples.tobytes() + bytes(frame.planes[0].buffer_size - 2 * total))
     frame.sample_rate, frame.pts = rate, 0
@@ -118,5 +137,7 @@ def stl(path: Path, *, binary=True) -> Path:
         path.write_bytes(bytes(80) + struct.pack("<I", len(faces)) + b"".join(rows))
     else:
         rows = ["".join(f"vertex {x} {y} {z}\n" for x, y, z in face) for face in faces]
-        path.write_text("solid cube\n" + "".join(f"facet normal 0 0 0\nouter loop\n{row}endloop\nendfacet\n" for row in rows))
+        path.write_text(
+            "solid cube\n" + "".join(f"facet normal 0 0 0\nouter loop\n{row}endloop\nendfacet\n" for row in rows)
+        )
     return path

@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from accounts.errors import Refused
 from generations import assets
-from generations.models import Asset, Blob, Generation
+from generations.models import Asset, Blob
 from generations.sniffing import BadFile
-from providers.models import Capability, Provider
+from mediagen_site.storage import LocalStorage
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +36,7 @@ def who():
 
 @pytest.fixture
 def generation(who):
-    provider = Provider.objects.create(slug="acme", name="Acme")
-    capability = Capability.objects.create(provider=provider, model="one", operation="text_to_image", output_kind="image")
-    return Generation.objects.create(
-        workspace=who["workspace"], capability=capability, operation="text_to_image", output_kind="image", created_at=timezone.now()
-    )
+    return made.generation(who["workspace"])
 
 
 @pytest.fixture
@@ -132,7 +128,7 @@ def test_bytes_lost_from_storage_come_back_with_the_same_file(tmp_path, who):
 
 
 def test_storage_that_keeps_too_little_is_an_error_and_no_row(tmp_path, who, monkeypatch):
-    monkeypatch.setattr("generations.assets.default_storage.size", lambda key: 3)
+    monkeypatch.setattr(LocalStorage, "size", lambda self, key: 3)
     with pytest.raises(OSError, match="did not keep"):
         assets.keep(made.image(tmp_path / "x.png"), **who, kind="image", origin="generated")
     assert not Blob.objects.exists()
@@ -207,7 +203,15 @@ def test_an_address_with_too_much_behind_it_is_refused(who, site, settings):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/x.png", "http://169.254.169.254/latest", "file:///etc/passwd", "http://[::1]/", "nonsense", "http://2130706433/"]
+    "url",
+    [
+        "http://127.0.0.1:9/x.png",
+        "http://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "http://[::1]/",
+        "nonsense",
+        "http://2130706433/",
+    ],
 )
 def test_a_private_address_is_refused(who, url):
     with pytest.raises(Refused) as caught:
@@ -231,7 +235,9 @@ def test_a_data_address_is_a_file_like_any_other(tmp_path, who):
     assert assets.from_data_url("data:,two%20words", **who).text == "two words"
 
 
-@pytest.mark.parametrize("data", ["", "data:image/png;base64", "data:image/png;base64,###", "https://example.org/x.png", "data:;base64,"])
+@pytest.mark.parametrize(
+    "data", ["", "data:image/png;base64", "data:image/png;base64,###", "https://example.org/x.png", "data:;base64,"]
+)
 def test_a_wrong_data_address_is_refused(who, data):
     with pytest.raises(Refused) as caught:
         assets.from_data_url(data, **who)

@@ -13,9 +13,8 @@ import pytest
 from django.utils import timezone
 
 from generations import inbox
-from generations.models import Attempt, Generation
+from generations.models import Attempt
 from providers.errors import ProviderError
-from providers.models import Capability, Provider
 from providers.types import Accepted, Done, Output
 
 
@@ -99,10 +98,8 @@ def test_bytes_are_never_written_into_the_row():
 
 @pytest.mark.django_db
 def test_the_sweep_takes_what_is_old_and_no_longer_needed(settings):
-    who = made.someone()
-    provider = Provider.objects.create(slug="acme", name="Acme")
-    capability = Capability.objects.create(provider=provider, model="one", operation="text_to_image", output_kind="image")
-    generation = Generation.objects.create(workspace=who["workspace"], capability=capability, created_at=timezone.now())
+    generation = made.generation(made.someone()["workspace"])
+    capability = generation.capability
     live = Attempt.objects.create(generation=generation, number=1, capability=capability, created_at=timezone.now()).pk
     old, young = uuid4(), uuid4()
     for attempt in (live, old, young):

@@ -111,7 +111,10 @@ def test_an_animation_keeps_its_frames(tmp_path):
 def test_a_film_loses_its_place_without_moving_a_byte_of_picture(tmp_path, ending):
     plain = made.video(tmp_path / f"plain.{ending}")
     path = tmp_path / f"x.{ending}"
-    with av.open(str(plain)) as old, av.open(str(path), "w", options={"movflags": "faststart+use_metadata_tags"}) as new:
+    with (
+        av.open(str(plain)) as old,
+        av.open(str(path), "w", options={"movflags": "faststart+use_metadata_tags"}) as new,
+    ):
         stream = new.add_stream_from_template(old.streams.video[0])
         new.metadata["location"] = "+52.5200+013.4050/"
         new.metadata["com.apple.quicktime.location.ISO6709"] = "+52.5200+013.4050/"
@@ -128,7 +131,9 @@ def test_a_film_loses_its_place_without_moving_a_byte_of_picture(tmp_path, endin
 
 def test_a_film_with_a_large_size_field_is_walked_through(tmp_path):
     path = tmp_path / "x.mp4"
-    note = struct.pack(">I4sQ", 1, b"moov", 16 + 8 + len(SECRET)) + struct.pack(">I4s", 8 + len(SECRET), b"udta") + SECRET
+    note = (
+        struct.pack(">I4sQ", 1, b"moov", 16 + 8 + len(SECRET)) + struct.pack(">I4s", 8 + len(SECRET), b"udta") + SECRET
+    )
     path.write_bytes(struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + note)
     assert SECRET not in scrubbing.scrub(path, "video/mp4", tmp_path / "clean").read_bytes()
 

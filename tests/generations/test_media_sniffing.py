@@ -19,7 +19,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-IMAGES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "avif": "image/avif", "bmp": "image/bmp"}
+IMAGES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+}
 
 
 @pytest.mark.parametrize("ending", IMAGES)
@@ -217,9 +224,10 @@ def test_a_film_that_was_cut_off_is_refused(tmp_path, keep):
 
 def test_a_film_whose_head_promises_more_than_it_holds_is_refused(tmp_path):
     made.video(tmp_path / "plain.mp4", seconds=8)
-    with av.open(str(tmp_path / "plain.mp4")) as old, av.open(
-        str(tmp_path / "x.mp4"), "w", options={"movflags": "faststart"}
-    ) as new:
+    with (
+        av.open(str(tmp_path / "plain.mp4")) as old,
+        av.open(str(tmp_path / "x.mp4"), "w", options={"movflags": "faststart"}) as new,
+    ):
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(old.streams.video[0]):
             if packet.dts is not None:

@@ -199,6 +199,14 @@ def test_a_duration_without_bound_has_no_price(tmp_path: Path) -> None:
     assert any("duration may be left out" in line for line in broken(tmp_path, unbounded))
 
 
+def test_an_endpoint_of_one_capability_needs_a_path_from_somewhere(tmp_path: Path) -> None:
+    def pathless(data: dict[str, Any]) -> None:
+        data["capabilities"][1]["http"]["endpoints"] = {"result": {"state": "status"}, "poll": {"timeout": 9}}
+
+    problems = broken(tmp_path, pathless)
+    assert [line.split(": ")[1] for line in problems] == ["capabilities.1.http.endpoints.result"]
+
+
 def test_parameters_that_exclude_each_other_may_share_a_path(tmp_path: Path) -> None:
     data = data_of(WOBBLY)
     own = data["capabilities"][0]["parameters"]

@@ -147,6 +147,15 @@ def test_an_exchange_nobody_asked_for_fails(entry: Entry) -> None:
     assert "Recorded but never asked for: POST /v1/jobs" in conformance.trial(entry, twice)
 
 
+def test_one_exchange_is_enough_where_the_engine_would_ask_again(entry: Entry) -> None:
+    case = changed(entry, "running", case="rate_limited")
+    reply = {"status": 429, "headers": {"retry-after": "1"}, "json": {}}
+    ends = {"raises": {"code": "rate_limited", "retry_after": 1.0}}
+    data = {**case.data, "exchanges": [{**case.data["exchanges"][0], "reply": reply}], **ends}
+    case = replace(case, data={name: value for name, value in data.items() if name != "expect"})
+    assert conformance.trial(entry, case) == ""
+
+
 def test_a_body_that_differs_fails(entry: Entry) -> None:
     priced = edited(entry, "x-maps-to: seconds", "x-maps-to: length")
     case = next(case for case in conformance.cases(priced) if case.name == "submit")

@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from mediagen_site.children import Child, Plan, pause, reason
-from mediagen_site.supervisor import Sign, Watch
+from mediagen_site.supervisor import Sign, Watch, read_signs, write_signs
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # A supervisor over children given as Python source; `prolific` starts a grandchild and ignores nothing.
 HOST = """
     import sys
+    from functools import partial
     from pathlib import Path
     from mediagen_site.children import Plan
     from mediagen_site.supervisor import Supervisor
-    plans = [Plan(f"child{n}", (sys.executable, "-c", source)) for n, source in enumerate(sys.argv[2:])]
+    plans = [Plan(f"child{n}", partial(exec, source, {})) for n, source in enumerate(sys.argv[2:])]
     sys.exit(Supervisor(plans, stop_file=Path(sys.argv[1])).run(announce=lambda: print("ready", flush=True)))
 """
 PROLIFIC = """
@@ -175,7 +176,7 @@ def test_pauses_grow_to_thirty_seconds() -> None:
 
 def test_a_child_that_lived_long_starts_again_soon() -> None:
     now = [0.0]
-    child = Child(Plan("x", (sys.executable, "-c", "")), hear=lambda name, line: None, clock=lambda: now[0])
+    child = Child(Plan("x", lambda: None), clock=lambda: now[0])
     assert [child.schedule(), child.schedule()] == [1, 2]
     now[0] = 61
     assert child.schedule() == 1
@@ -255,3 +256,8 @@ def test_a_restarted_cluster_is_judged_afresh() -> None:
     watch.died("monitor", 12)
     watch.restart(50)
     assert watch.look(sign(2), 100) == ""
+
+
+def test_signs_survive_the_way_to_the_supervisor() -> None:
+    signs = {"default": sign(1763700000.25, 7, busy=True), "poll": sign(0)}
+    assert read_signs(write_signs(signs)) == signs

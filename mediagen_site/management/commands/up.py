@@ -9,19 +9,20 @@ import socket
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from mediagen_site.children import Plan, python
+from mediagen_site import parts
 from mediagen_site.environment import env
 from mediagen_site.supervisor import Supervisor
 
-CLUSTERS = ("default", "poll", "io")
+PARTS = ("setup", "web", "worker")
 
 
 class Command(BaseCommand):
@@ -29,45 +30,83 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parts = ["setup", "web", "worker"]
-        parser.add_argument("--only", choices=parts, help="one part of it: `setup` first, then the others anywhere")
+        parser.add_argument("--only", choices=PARTS, help="one part of it: `setup` first, then the others anywhere")
 
     def handle(self, *args: Any, only: str | None = None, **options: Any) -> None:
+        wanted = {only} if only else set(PARTS)
         os.chdir(settings.BASE_DIR)
         host, port = address()
-        if only in (None, "web"):
-            refuse_taken(host, port)
+        door = open_door(host, port) if "web" in wanted else None
         with sole_user_of(settings.VAR_DIR):
-            reach_database()
-            link = self.prepare() if only in (None, "setup") else ""
-            if only == "setup":
-                self.stdout.write(f"Set up. Sign in once as admin: {settings.APP_URL or inner(host, port)}{link}")
-            else:
-                sys.exit(self.serve(host, port, only, link))
+            link = Aside(prepare if "setup" in wanted else reach_database)
+            inside = inner(host, port)
+            if wanted == {"setup"}:
+                self.stdout.write(f"Set up. Sign in once as admin: {settings.APP_URL or inside}{link.answer()}")
+                return
+            parts.preload()
+            self.serve(wanted, door, inside, link.answer())
 
-    def prepare(self) -> str:
-        """The schema, the catalogue (after migrate), the first admin; answers with a fresh sign-in link."""
-        from accounts.keys import signin_link
-        from accounts.people import ensure_first_admin
-
-        call_command("migrate", interactive=False, verbosity=0)
-        link = signin_link(ensure_first_admin())
-        connection.close()
-        return link
-
-    def serve(self, host: str, port: int, only: str | None, link: str) -> int:
-        from mediagen_site.signs import DatabaseSigns
-
-        plans = ([] if only == "worker" else [web(host, port)]) + (
-            [] if only == "web" else [cluster(name) for name in CLUSTERS]
-        )
-        signs = None if only == "web" else DatabaseSigns(CLUSTERS)
-        supervisor = Supervisor(plans, stop_file=settings.VAR_DIR / "run" / "stop", signs=signs)
-        inside = inner(host, port)
-        return supervisor.run(
-            live=(lambda: True) if only == "worker" else lambda: is_live(f"{inside}/health/live"),
+    def serve(self, wanted: set[str], door: socket.socket | None, inside: str, link: str) -> NoReturn:
+        plans = (parts.webs(door) if door else []) + (parts.workers() if "worker" in wanted else [])
+        supervisor = Supervisor(plans, stop_file=settings.VAR_DIR / "run" / "stop")
+        code = supervisor.run(
+            live=lambda: door is None or is_live(f"{inside}/health/live"),
             announce=lambda: self.stdout.write(banner(inside, link)),
         )
+        sys.exit(code)
+
+
+def prepare() -> str:
+    """The schema, the catalogue (after migrate), the first admin; answers with a fresh sign-in link."""
+    from accounts.keys import signin_link
+    from accounts.people import ensure_first_admin
+
+    reach_database()
+    call_command("migrate", interactive=False, verbosity=0)
+    return signin_link(ensure_first_admin())
+
+
+def reach_database() -> str:
+    try:
+        connection.ensure_connection()
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CommandError(f"The database of DATABASE_URL cannot be reached: {first}", returncode=2) from None
+    return ""
+
+
+class Aside:
+    """Work in a process of its own, while this one goes on loading: neither its connections nor its memory stay here."""
+
+    def __init__(self, work: Callable[[], str]) -> None:
+        self.pipe, theirs = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._do(work, theirs)
+        os.close(theirs)
+
+    def _do(self, work: Callable[[], str], pipe: int) -> NoReturn:
+        code = 1
+        try:
+            os.write(pipe, work().encode())
+            code = 0
+        except CommandError as error:
+            code = error.returncode
+            print(f"CommandError: {error}", file=sys.stderr)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def answer(self) -> str:
+        with open(self.pipe, encoding="utf-8") as pipe:
+            words = pipe.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if code:
+            sys.exit(code)
+        return words
 
 
 def address() -> tuple[str, int]:
@@ -83,65 +122,38 @@ def inner(host: str, port: int) -> str:
     return f"http://{name}:{port}"
 
 
-def refuse_taken(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise CommandError(
-                f"Port {port} needs more rights than this user has; choose one with PORT=8001.", returncode=2
-            ) from None
-        except OSError as error:
-            in_use = f"Port {port} of {host} cannot be used ({(error.strerror or str(error)).lower()})"
-            remedy = "is Mediagen running already? Stop what holds it, or choose another with PORT=8001"
-            raise CommandError(f"{in_use}: {remedy}.", returncode=2) from None
+def open_door(host: str, port: int) -> socket.socket:
+    """Takes the port now, before anything is changed, and keeps it."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+        remedy = "If Mediagen is running already, use that; else stop what holds the port, or choose another: PORT=8001"
+        raise CommandError(f"Port {port} of {host} cannot be used ({why}). {remedy}.", returncode=2) from None
 
 
 def sole_user_of(var: Path) -> TextIO:
-    """One supervisor per data directory: two would stop each other's work."""
+    """One supervisor per data directory: two would stop each other's work. The file tells whose it is."""
     (var / "run").mkdir(parents=True, exist_ok=True)
     var.chmod(0o700)
     file = open(var / "run" / "lock", "a")  # noqa: SIM115
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise CommandError(
-            f"Mediagen is running already with the data in {var}; stop it, or set MEDIAGEN_VAR.", returncode=2
-        ) from None
+        sentence = f"Mediagen is running already with the data in {var}; stop it, or set MEDIAGEN_VAR."
+        raise CommandError(sentence, returncode=2) from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
     return file
 
 
-def reach_database() -> None:
-    try:
-        connection.ensure_connection()
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CommandError(f"The database of DATABASE_URL cannot be reached: {first}", returncode=2) from None
-
-
-def web(host: str, port: int) -> Plan:
-    options = ["--host", host, "--port", str(port), "--workers", str(env.int("WEB_CONCURRENCY", default=1))]
-    options += ["--lifespan", "off", "--timeout-graceful-shutdown", "3", "--no-access-log", "--log-level", "warning"]
-    if env.bool("BEHIND_PROXY", default=False):
-        options += ["--proxy-headers", "--forwarded-allow-ips", env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1")]
-    else:
-        options += ["--no-proxy-headers"]
-    return Plan("web", python("-m", "uvicorn", "mediagen_site.asgi:application", *options))
-
-
-def cluster(name: str) -> Plan:
-    names = {"Q_CLUSTER_NAME": name, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}  # the second: macOS and fork
-    return Plan(name, python("manage.py", "qcluster"), env=names, cluster=name)
-
-
 def is_live(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
-            return answer.status == 200
+            return bool(answer.status == 200)
     except urllib.error.HTTPError as error:
         return error.code < 500  # a host name it does not answer to: it is up all the same
     except OSError:

@@ -1,0 +1,116 @@
+"""What a person does to an account: switch it on and off, let it serve again, take it away, ask the provider about it."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from uuid import uuid4
+
+from django.conf import settings
+from django.utils import timezone
+
+from providers.errors import ProviderError
+from providers.http.requests_driver import Threaded
+from providers.http.wire import Site
+from providers.loaded import registry
+from providers.types import AccountFacts, Snapshot
+
+from . import ledger, secrets
+from .errors import Refused
+from .models import ProviderAccount
+from .money import to_micros
+
+PROBE_SECONDS = 20.0
+LOCKED_OUT = ("auth_failed", "session_expired", "session_revoked")
+
+
+def switch_off(account: ProviderAccount, *, reason: str) -> None:
+    ProviderAccount.objects.filter(pk=account.pk).update(status="disabled", status_reason=reason[:400])
+
+
+def switch_on(account: ProviderAccount) -> None:
+    """Back to work, whatever stopped it; if that still holds, the next job will say so."""
+    ProviderAccount.objects.filter(pk=account.pk).update(
+        status="active", status_reason="", cooldown_until=None, failure_streak=0
+    )
+
+
+def end_cooldown(account: ProviderAccount) -> None:
+    ProviderAccount.objects.filter(pk=account.pk).update(cooldown_until=None, failure_streak=0)
+
+
+def renewed(account: ProviderAccount) -> None:
+    """New credentials were given: what failed for want of them may be tried again."""
+    ProviderAccount.objects.filter(pk=account.pk, status="auth_required").update(status="active", status_reason="")
+
+
+def remove(account: ProviderAccount) -> None:
+    """Its secrets are erased and it serves nothing any more; what it did stays readable."""
+    if account.leases.filter(expires_at__gt=timezone.now()).exists():
+        raise Refused(
+            "conflict",
+            f"{account.label} is working on a job. Switch it off, and remove it when the job has ended.",
+            status=409,
+        )
+    account.credentials.all().delete()
+    ProviderAccount.objects.filter(pk=account.pk, deleted_at=None).update(deleted_at=timezone.now(), status="disabled")
+
+
+def inspect(account: ProviderAccount) -> Snapshot:
+    """Ask the provider who this is, how it stands and what it holds, and keep the answer. Refused in the provider's words."""
+    try:
+        found = _ask(account)
+    except ProviderError as error:
+        if error.code in LOCKED_OUT:
+            ProviderAccount.objects.filter(pk=account.pk, status="active").update(
+                status="auth_required", status_reason=error.message[:400]
+            )
+        raise Refused("probe_failed", f"{account.provider.name}: {error.message}") from None
+    _keep(account, found)
+    return found
+
+
+def _ask(account: ProviderAccount) -> Snapshot:
+    entry = registry.get(account.provider.slug)
+    if entry is None or entry.adapter is None or entry.catalogue is None:
+        raise ProviderError("unavailable", "Its adapter is not installed here.")
+    held, catalogue, adapter = secrets.of(account), entry.catalogue, entry.adapter
+    facts = AccountFacts(
+        id=str(account.pk), external_id=account.external_id, email=account.email, label=account.label, plan=account.plan,
+        base_url=account.base_url, api_version=account.api_version, facts=account.facts,
+    )  # fmt: skip
+    if catalogue.kind == "builtin":
+        return adapter.inspect(facts, held, time.time())  # type: ignore[return-value]
+    site = Site(
+        name=catalogue.name, base_url=account.base_url or str(catalogue.http.get("base_url", "")), auth=catalogue.http.get("auth") or (),
+        secrets=held, errors=[rule.row() for rule in catalogue.errors], hosts=tuple(catalogue.http.get("hosts") or ()),
+        headers=catalogue.http.get("headers") or {}, api_version=account.api_version or str(catalogue.http.get("api_version", "")),
+        timeout=PROBE_SECONDS, guarded=bool(account.base_url and account.workspace_id),
+    )  # fmt: skip
+    return _driver().call(f"{catalogue.slug}.inspect", lambda: adapter.inspect(facts, held, time.time()), site)
+
+
+@lru_cache(maxsize=1)
+def _driver() -> Threaded:
+    return Threaded(private_hosts=settings.MEDIAGEN_PRIVATE_HOSTS)
+
+
+def _keep(account: ProviderAccount, found: Snapshot) -> None:
+    now = timezone.now()
+    told = {name: getattr(found, name) for name in ("external_id", "email", "plan") if getattr(found, name)}
+    ProviderAccount.objects.filter(pk=account.pk).update(
+        inspected_at=now, facts={**account.facts, **found.facts}, **told
+    )
+    waiting = ProviderAccount.objects.filter(pk=account.pk)
+    if found.ok:
+        waiting.filter(status__in=["auth_required", "blocked"]).update(status="active", status_reason="")
+    else:
+        waiting.filter(status="active").update(status="auth_required", status_reason=found.note[:400])
+    for credit_type, balance in found.balances.items():
+        amount = None if balance is None else to_micros(balance)
+        ledger.sync(
+            ledger.account_pool(account, credit_type),
+            balance=amount,
+            key=f"sync:{uuid4()}",
+            note="As the provider says",
+        )
