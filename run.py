@@ -17,7 +17,7 @@ import sys
 
 if sys.version_info < (3, 11):
     sys.exit(
-        "Mediagen needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Start run.py with a newer one."
+        "Mediagen needs Python 3.11 or newer and this is " + sys.version.split()[0] + "; start run.py with another."
     )
 
 import contextlib
@@ -34,7 +34,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-STAMP = VENV / "installed"
+STAMP = VENV / "installed"  # tells which locked set is in it
 TOOLS = VENV / "tools"
 # pip's settings by the environment variable that tells uv the same; uv reads nothing of pip's own
 PIP_TO_UV = {
@@ -66,8 +66,7 @@ def main(argv: list[str]) -> None:
 
 
 def up(rest: list[str]) -> None:
-    install("app")
-    become("manage.py", "up", *rest)
+    manage(["up", *rest])
 
 
 def manage(rest: list[str]) -> None:
@@ -118,7 +117,7 @@ def install(wanted: str) -> None:
         print(f"Setting up the private environment in {VENV} (once) ...", flush=True)
         make_venv()
         if not with_uv(wanted):
-            with_pip(wanted)
+            pip("install", "--require-hashes", "-r", locked(wanted))
         STAMP.write_text(fingerprint(wanted))
 
 
@@ -131,11 +130,11 @@ def is_installed(wanted: str) -> bool:
 
 
 def fingerprint(name: str) -> str:
-    return f"{name} {hashlib.sha256(requirements(name).read_bytes()).hexdigest()}\n"
+    return f"{name} {hashlib.sha256(Path(locked(name)).read_bytes()).hexdigest()}\n"
 
 
-def requirements(name: str) -> Path:
-    return ROOT / "requirements" / f"{name}.txt"
+def locked(name: str) -> str:
+    return str(ROOT / "requirements" / f"{name}.txt")
 
 
 @contextlib.contextmanager
@@ -161,8 +160,8 @@ def with_uv(wanted: str) -> bool:
     # one index per package is uv's guard against look-alikes; exact versions with hashes are a better one
     options = ["--require-hashes", "--index-strategy", "unsafe-best-match", "--python", str(PYTHON), "--quiet"]
     try:
-        pip("install", "--require-hashes", "--upgrade", "--target", str(TOOLS), "-r", str(requirements("uv")))
-        command = [uv, "pip", "install", *options, "-r", requirements(wanted)]
+        pip("install", "--require-hashes", "--upgrade", "--target", str(TOOLS), "-r", locked("uv"))
+        command = [uv, "pip", "install", *options, "-r", locked(wanted)]
         # away from here: uv would apply the constraints of our pyproject.toml, which carry no hash
         done = subprocess.run(command, env=env, cwd="/", capture_output=True)
         return done.returncode == 0
@@ -170,10 +169,6 @@ def with_uv(wanted: str) -> bool:
         return False
     finally:
         shutil.rmtree(cache, ignore_errors=True)
-
-
-def with_pip(wanted: str) -> None:
-    pip("install", "--require-hashes", "-r", str(requirements(wanted)))
 
 
 def pip(*args: str) -> None:
@@ -195,8 +190,7 @@ def uv_environment() -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for line in listed.splitlines():
         key, _, value = line.partition("=")
-        name = key.rpartition(".")[2]
-        if name in PIP_TO_UV:
+        if (name := key.rpartition(".")[2]) in PIP_TO_UV:
             found.setdefault(name, []).extend(" ".join(shlex.split(value)).replace("\\n", " ").split())
     return {PIP_TO_UV[name]: JOINED_BY.get(name, " ").join(dict.fromkeys(values)) for name, values in found.items()}
 

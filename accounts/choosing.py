@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+NO_CREDITS = "out of credits"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -51,6 +53,11 @@ class Decision:
     def never(self) -> bool:
         """Nothing can serve unless a person acts."""
         return self.chosen is None and all(item.never for item in self.excluded)
+
+    @property
+    def penniless(self) -> bool:
+        """Whoever could serve later is out of credits: that may take long, so another model is better."""
+        return self.chosen is None and all(item.never or item.reason == NO_CREDITS for item in self.excluded)
 
     def explain(self) -> dict[str, Any]:
         return {
@@ -109,7 +116,7 @@ def _reasons(one: Candidate, now: float, pinned: str | None) -> list[tuple[bool,
             None,
             True,
         ),
-        (one.status == "exhausted" or short, "out of credits", None, False),
+        (one.status == "exhausted" or short, NO_CREDITS, None, False),
         (cooling, one.status_reason or "cooling down", one.cooling_until, False),
         (closed, "the provider is failing; pausing before the next try", one.provider_closed_until, False),
         (one.in_use >= one.limit, f"all {one.limit} places are busy", None, False),

@@ -57,7 +57,7 @@ class Choice:
 
 
 def pick(offers: Sequence[Offer], *, workspace: Workspace, pinned: UUID | None = None) -> Choice:
-    """The first offer an account can serve now; fallbacks come into play when the one before can never be served."""
+    """The first offer an account can serve now; fallbacks come into play where the one before has nobody with credits."""
     decisions: dict[str, Decision] = {}
     waiting: Choice | None = None
     for offer in offers:
@@ -71,6 +71,7 @@ def pick(offers: Sequence[Offer], *, workspace: Workspace, pinned: UUID | None =
             return Choice(offer=offer, account=account, reason=f"{account.label} serves it", decisions=decisions)
         if not decision.never and waiting is None:
             waiting = _waiting(offer, decision, decisions)
+        if not decision.penniless:
             break
     return waiting or Choice(never=True, reason=_why_never(offers, decisions), decisions=decisions)
 
@@ -80,13 +81,18 @@ def _waiting(offer: Offer, decision: Decision, decisions: dict[str, Decision]) -
     known = [item.until for item in decision.excluded if item.until]
     open_to_change = [item for item in decision.excluded if not item.never]
     seconds = max(1.0, min(known) - now) if known else 2.0 if "busy" in open_to_change[0].reason else RETRY_SECONDS
-    reason = "Waiting: " + "; ".join(sorted({f"{item.label}: {item.reason}" for item in open_to_change})[:3]) + "."
-    return Choice(reason=reason, seconds=min(seconds, 300), decisions=decisions)
+    told = sorted({f"{item.label}: {item.reason.rstrip('.')}" for item in open_to_change})[:3]
+    return Choice(reason=f"Waiting: {'; '.join(told)}.", seconds=min(seconds, 300), decisions=decisions)
 
 
 def _why_never(offers: Sequence[Offer], decisions: dict[str, Decision]) -> str:
     reasons = sorted(
-        {f"{item.label}: {item.reason}" for decision in decisions.values() for item in decision.excluded if item.reason}
+        {
+            f"{item.label}: {item.reason.rstrip('.')}"
+            for decision in decisions.values()
+            for item in decision.excluded
+            if item.reason
+        }
     )
     name = offers[0].capability.provider.name if offers else "this provider"
     if not reasons:
@@ -99,6 +105,7 @@ def _candidates(offer: Offer, workspace: Workspace) -> tuple[dict[str, ProviderA
     rows = (
         ProviderAccount.objects.usable_by(workspace)
         .filter(provider=provider, deleted_at=None)
+        .select_related("provider")
         .prefetch_related("credentials")
     )
     accounts = {str(row.pk): row for row in rows}
@@ -118,8 +125,8 @@ def _candidate(row: ProviderAccount, offer: Offer, pool: Pool | None, in_use: in
     provider = offer.capability.provider
     return Candidate(
         id=str(row.pk), label=row.label, site_wide=row.workspace_id is None, status=row.status, status_reason=row.status_reason,
-        cooling_until=_stamp(row.cooldown_until), provider_closed_until=_stamp(provider.open_until), fuse_tripped=provider.fuse_at is not None,
-        captured=row.origin == "capture", missing_secrets=tuple(secrets.missing(row)),
+        cooling_until=_stamp(row.cooldown_until), provider_closed_until=_stamp(provider.open_until),
+        fuse_tripped=provider.fuse_at is not None, captured=row.origin == "capture", missing_secrets=tuple(secrets.missing(row)),
         available=None if pool is None or pool.balance is None else pool.balance - pool.held, unlimited=bool(pool and pool.unlimited),
         cost=offer.cost, in_use=in_use, limit=limit_of(row, provider), priority=row.priority, last_used=_stamp(row.last_used_at) or 0,
     )  # fmt: skip

@@ -143,6 +143,9 @@ def _repeated(pool: Pool, move: _Move) -> Entry:
 def _move(pool: Pool, move: _Move) -> None:
     """One conditional UPDATE; no row means a wallet cannot afford it."""
     rows = Pool.objects.filter(pk=pool.pk)
+    if not pool.workspace_id and move.held > 0:
+        known = Q(balance__isnull=False, unlimited=False)
+        rows = rows.filter(~known | Q(balance__gte=F("held") + move.held))
     if pool.workspace_id and (move.amount < 0 or move.held > 0):
         rows = rows.filter(balance__gte=F("held") + move.held - move.amount)
     if not rows.update(balance=F("balance") + move.amount, held=F("held") + move.held):

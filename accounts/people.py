@@ -63,6 +63,7 @@ def ensure_first_admin() -> Any:
     When that key was made just now, its secret is on the answer as `demo_secret`, to be shown once.
     """
     users = get_user_model()
+    user: Any
     user, made = users.objects.get_or_create(username=ADMIN, defaults={"is_staff": True, "is_superuser": True})
     if made:
         user.set_unusable_password()

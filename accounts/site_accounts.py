@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.db import transaction
 
@@ -43,7 +44,7 @@ def _open_account(provider: Provider) -> None:
             ledger.sync(pool, balance=to_micros(DEMO_BALANCES[row["key"]]), key="first", note="Simulated balance")
 
 
-def _environment_account(provider: Provider, fields: list[dict]) -> None:  # type: ignore[type-arg]
+def _environment_account(provider: Provider, fields: list[dict[str, Any]]) -> None:
     """The catalogue names the variables; the value is read at each call and never stored."""
     names = {row["name"]: next((name for name in row.get("env", []) if os.environ.get(name)), "") for row in fields}
     known = ProviderAccount.objects.filter(provider=provider, origin="environment", deleted_at=None).first()

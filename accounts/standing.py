@@ -16,6 +16,7 @@ from .models import ProviderAccount
 
 COOL_SECONDS = 5.0
 COOL_CEILING = 600.0
+STATED_CEILING = 86_400.0  # what a provider states is kept, up to a day
 BREAKER_STREAK = 5
 BREAKER_SECONDS = 60
 
@@ -53,7 +54,8 @@ def _exhausted(account: ProviderAccount, error: ProviderError) -> None:
 
 
 def _cool(account: ProviderAccount, error: ProviderError) -> None:
-    seconds = min(error.retry_after or COOL_SECONDS * 2 ** min(account.failure_streak, 6), COOL_CEILING)
+    backed_off = min(COOL_SECONDS * 2 ** min(account.failure_streak, 6), COOL_CEILING)
+    seconds = min(error.retry_after, STATED_CEILING) if error.retry_after else backed_off
     ProviderAccount.objects.filter(pk=account.pk).update(
         cooldown_until=timezone.now() + timedelta(seconds=seconds),
         status_reason=error.message[:400],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from functools import lru_cache
 from uuid import uuid4
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from providers.errors import ProviderError
@@ -21,6 +23,7 @@ from .models import ProviderAccount
 from .money import to_micros
 
 PROBE_SECONDS = 20.0
+PROBE_EVERY = 300.0  # a stopped account is asked about again after this long
 LOCKED_OUT = ("auth_failed", "session_expired", "session_revoked")
 
 
@@ -61,6 +64,7 @@ def inspect(account: ProviderAccount) -> Snapshot:
     try:
         found = _ask(account)
     except ProviderError as error:
+        ProviderAccount.objects.filter(pk=account.pk).update(inspected_at=timezone.now())
         if error.code in LOCKED_OUT:
             ProviderAccount.objects.filter(pk=account.pk, status="active").update(
                 status="auth_required", status_reason=error.message[:400]
@@ -68,6 +72,14 @@ def inspect(account: ProviderAccount) -> Snapshot:
         raise Refused("probe_failed", f"{account.provider.name}: {error.message}") from None
     _keep(account, found)
     return found
+
+
+def due(limit: int = 5) -> list[ProviderAccount]:
+    """Accounts that may have come back by themselves: out of credits, or made here and needing no person."""
+    stopped = Q(status="exhausted") | Q(status="auth_required", provider__kind="builtin")
+    since = timezone.now() - timedelta(seconds=PROBE_EVERY)
+    rows = ProviderAccount.objects.filter(stopped, deleted_at=None).exclude(inspected_at__gt=since)
+    return list(rows.select_related("provider").order_by("inspected_at")[:limit])
 
 
 def _ask(account: ProviderAccount) -> Snapshot:
@@ -106,6 +118,8 @@ def _keep(account: ProviderAccount, found: Snapshot) -> None:
         waiting.filter(status__in=["auth_required", "blocked"]).update(status="active", status_reason="")
     else:
         waiting.filter(status="active").update(status="auth_required", status_reason=found.note[:400])
+    if found.ok and any(balance is None or balance > 0 for balance in found.balances.values()):
+        waiting.filter(status="exhausted").update(status="active", status_reason="")
     for credit_type, balance in found.balances.items():
         amount = None if balance is None else to_micros(balance)
         ledger.sync(

@@ -51,7 +51,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "I2",
         "no wallet is below what it holds",
-        f"SELECT '{P}', id, 'balance below held' FROM {P} WHERE held < 0 OR (workspace_id IS NOT NULL AND (balance IS NULL OR balance < held))",
+        f"""SELECT '{P}', id, 'balance below held' FROM {P} WHERE held < 0
+            OR (workspace_id IS NOT NULL AND (balance IS NULL OR balance < held))""",
     ),
     Invariant(
         "I3",
@@ -64,8 +65,10 @@ INVARIANTS: tuple[Invariant, ...] = (
         "I4",
         "a hold is open only while its work is under way or its outcome unknown",
         f"""SELECT '{G}', g.id, 'live without its hold' FROM {G} g WHERE g.status NOT IN {TERMINAL} AND g.held_micros <>
-            (SELECT COALESCE(SUM(e.held_change), 0) FROM {E} e JOIN {P} p ON p.id = e.pool_id WHERE e.reference = g.id AND p.workspace_id IS NOT NULL)
-            UNION ALL SELECT '{A}', a.id, 'ended with its account hold open' FROM {A} a WHERE a.state NOT IN {OPEN} AND a.charged <> 'unknown'
+            (SELECT COALESCE(SUM(e.held_change), 0) FROM {E} e JOIN {P} p ON p.id = e.pool_id
+            WHERE e.reference = g.id AND p.workspace_id IS NOT NULL)
+            UNION ALL SELECT '{A}', a.id, 'ended with its account hold open' FROM {A} a
+            WHERE a.state NOT IN {OPEN} AND a.charged <> 'unknown'
             AND (SELECT COALESCE(SUM(e.held_change), 0) FROM {E} e WHERE e.reference = a.id) <> 0""",
     ),
     Invariant(
@@ -78,8 +81,9 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "I6",
         "what succeeded was captured once, as its receipt says",
-        f"""SELECT '{G}', g.id, 'captured ' || COUNT(e.id) || ' times or not what the row says' FROM {G} g LEFT JOIN {E} e ON e.reference = g.id
-            AND e.kind = 'capture' AND e.pool_id IN (SELECT id FROM {P} WHERE workspace_id IS NOT NULL) WHERE g.status = 'succeeded'
+        f"""SELECT '{G}', g.id, 'captured ' || COUNT(e.id) || ' times or not what the row says' FROM {G} g
+            LEFT JOIN {E} e ON e.reference = g.id AND e.kind = 'capture'
+            AND e.pool_id IN (SELECT id FROM {P} WHERE workspace_id IS NOT NULL) WHERE g.status = 'succeeded'
             GROUP BY g.id, g.status, g.charged_micros HAVING COUNT(e.id) <> 1 OR COALESCE(-SUM(e.amount), 0) <> g.charged_micros""",
     ),
     Invariant(
@@ -90,15 +94,18 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "I8",
         "one open attempt at most, numbered without gaps",
-        f"""SELECT '{A}', MIN(CAST(a.id AS TEXT)), 'two open attempts of one generation' FROM {A} a WHERE a.state IN {OPEN} GROUP BY a.generation_id HAVING COUNT(*) > 1
+        f"""SELECT '{A}', MIN(CAST(a.id AS TEXT)), 'two open attempts of one generation' FROM {A} a
+            WHERE a.state IN {OPEN} GROUP BY a.generation_id HAVING COUNT(*) > 1
             UNION ALL SELECT '{A}', MIN(CAST(a.id AS TEXT)), 'attempt numbers have a gap' FROM {A} a GROUP BY a.generation_id
             HAVING MAX(a.number) <> COUNT(*) OR MIN(a.number) <> 1 OR COUNT(*) > {MAX_ATTEMPTS}""",
     ),
     Invariant(
         "I9",
         "an end is an end: no open attempt, no step, one terminal event",
-        f"""SELECT '{G}', g.id, 'ended with an open attempt' FROM {G} g JOIN {A} a ON a.generation_id = g.id AND a.state IN {OPEN} WHERE g.status IN {TERMINAL}
-            UNION ALL SELECT '{G}', g.id, 'ended with a step due' FROM {G} g JOIN generations_step s ON s.generation_id = g.id WHERE g.status IN {TERMINAL}
+        f"""SELECT '{G}', g.id, 'ended with an open attempt' FROM {G} g
+            JOIN {A} a ON a.generation_id = g.id AND a.state IN {OPEN} WHERE g.status IN {TERMINAL}
+            UNION ALL SELECT '{G}', g.id, 'ended with a step due' FROM {G} g
+            JOIN generations_step s ON s.generation_id = g.id WHERE g.status IN {TERMINAL}
             UNION ALL SELECT '{G}', g.id, 'live without a step' FROM {G} g LEFT JOIN generations_step s ON s.generation_id = g.id
             WHERE g.status NOT IN {TERMINAL} AND s.generation_id IS NULL
             UNION ALL SELECT '{G}', v.generation_id, 'more than one end in its story' FROM generations_event v
@@ -113,7 +120,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "I11",
         "the last event tells the row's status",
-        f"""SELECT '{G}', g.id, 'its story ends as ' || v.status || ', its row says ' || g.status FROM {G} g JOIN generations_event v ON v.id =
+        f"""SELECT '{G}', g.id, 'its story ends as ' || v.status || ', its row says ' || g.status FROM {G} g
+            JOIN generations_event v ON v.id =
             (SELECT MAX(w.id) FROM generations_event w WHERE w.generation_id = g.id AND w.kind = 'status') WHERE v.status <> g.status
             UNION ALL SELECT '{G}', g.id, 'has no story' FROM {G} g WHERE NOT EXISTS
             (SELECT 1 FROM generations_event w WHERE w.generation_id = g.id AND w.kind = 'status')""",
@@ -121,8 +129,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "I12",
         "places at accounts are held only by attempts under way",
-        f"""SELECT 'accounts_lease', l.id, 'held by no open attempt' FROM accounts_lease l LEFT JOIN {A} a ON a.id = l.attempt AND a.state IN {OPEN}
-            WHERE a.id IS NULL""",
+        f"""SELECT 'accounts_lease', l.id, 'held by no open attempt' FROM accounts_lease l
+            LEFT JOIN {A} a ON a.id = l.attempt AND a.state IN {OPEN} WHERE a.id IS NULL""",
     ),
     Invariant(
         "I13",

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts import secrets
-from accounts.models import Pool, ProviderAccount
+from accounts.models import ProviderAccount
 from accounts.money import MICROS
 from generations.models import Attempt, Generation
 from providers import catalogue_types, mapping, rates
@@ -61,7 +61,7 @@ def open_line(attempt: Attempt) -> Line:
     generation = attempt.generation
     slug = attempt.capability.provider.slug
     entry = registry.get(MOCK if generation.mode == "mock" else slug)
-    if entry is None or entry.adapter is None:
+    if entry is None or entry.adapter is None or entry.catalogue is None:
         raise ProviderError(
             "unavailable", f"The adapter of {attempt.capability.provider.name} is not installed here.", charged=False
         )
@@ -90,15 +90,18 @@ def site(
         errors=[rule.row() for rule in catalogue.errors], hosts=tuple(http.get("hosts") or ()), headers=http.get("headers") or {},
         api_version=(account.api_version if account else "") or str(http.get("api_version", "")),
         timeout=min(float(spec.timeout if spec else http.get("timeout", 60)), settings.LONGEST_SUBMIT), total=settings.LONGEST_SUBMIT,
-        guarded=bool(own_base and account and account.workspace_id), code_at=http.get("code_at") or (), message_at=http.get("message_at") or (),
+        guarded=bool(own_base and account and account.workspace_id),
+        code_at=http.get("code_at") or (), message_at=http.get("message_at") or (),
     )  # fmt: skip
 
 
 def _facts(account: ProviderAccount | None) -> AccountFacts:
     if account is None:
         return AccountFacts()
-    pools = Pool.objects.filter(account=account).values_list("credit_type", "balance")
-    balances = {kind: None if balance is None else Decimal(balance) / MICROS for kind, balance in pools}
+    balances = {
+        pool.credit_type: None if pool.balance is None else Decimal(pool.balance) / MICROS
+        for pool in account.pools.all()
+    }
     return AccountFacts(
         id=str(account.pk), external_id=account.external_id, email=account.email, label=account.label, plan=account.plan,
         base_url=account.base_url, api_version=account.api_version, facts=account.facts, balances=balances,
@@ -188,7 +191,7 @@ def _run(line: Line, verb: str, make: Callable[[], Verb[T]], pays: bool) -> T:
         faults.at("before_send" if pays else "")
         result: Any = make()
         faults.at("after_send" if pays else "")
-        return result  # type: ignore[no-any-return]
+        return result
     if line.mode == "simulated":
         return simulating.run(line, verb, make)
     rates.spend(line.rate_key, per_minute=line.per_minute)

@@ -53,7 +53,10 @@ class Reader:
 
     @classmethod
     def from_now(cls) -> Reader:
-        return cls(event=last_event(), change=_micros())
+        """What is there now is known; elsewhere than on SQLite only what is committed late will still be told."""
+        reader = cls(event=last_event(), change=_micros())
+        reader._new_events(())
+        return reader
 
     def read(self, workspaces: Collection[int]) -> list[Frame]:
         changed = self._new_events(workspaces) | self._new_steps(workspaces)
@@ -132,7 +135,7 @@ def last_event() -> int:
 
 def _events_after(last: int, seen_at: datetime) -> Any:
     """SQLite writes one after the other; elsewhere a smaller id may be committed after a larger one."""
-    late = Q(id__gt=last - OVERLAP_IDS, at__gt=seen_at - timedelta(seconds=OVERLAP_SECONDS))
+    late = Q(id__gt=last - OVERLAP_IDS, id__lt=last, at__gt=seen_at - timedelta(seconds=OVERLAP_SECONDS))
     after = Q(id__gt=last)
     return Event.objects.filter(after if connection.vendor == "sqlite" else after | late)
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from generations.models import Step
 
 LEASE = float(settings.MEDIAGEN_LEASE)  # seconds; renewed while the worker lives, so a dead one's steps come back soon
-COLUMNS = [field.column for field in Step._meta.concrete_fields]
+COLUMNS = [field.column for field in Step._meta.concrete_fields if field.column]
 
 
 def take(
@@ -56,7 +56,7 @@ def _row(values: Sequence[object]) -> list[object]:
             *connection.ops.get_db_converters(field.get_col(Step._meta.db_table)),
             *field.get_db_converters(connection),
         ]:
-            value = convert(value, field.get_col(Step._meta.db_table), connection)  # type: ignore[operator]
+            value = convert(value, field.get_col(Step._meta.db_table), connection)
         found.append(value)
     return found
 

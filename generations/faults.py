@@ -1,6 +1,6 @@
 """Named points where a test may make this process kill itself. Inert unless MEDIAGEN_KILL_AT names the point.
 
-`MEDIAGEN_KILL_AT=before_send` fires once per data directory, `before_send*3` three times; the restarted process recovers.
+It fires once per data directory, so that the restarted process can be watched recovering.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 from django.conf import settings
 
@@ -20,27 +21,24 @@ POINTS = (
     "while_fetching",
     "while_storing",
 )
-_WANTED, _, _times = os.environ.get("MEDIAGEN_KILL_AT", "").partition("*")
-TIMES = int(_times or 1)
+_WANTED = os.environ.get("MEDIAGEN_KILL_AT", "")
 
 
 def at(point: str) -> None:
-    if point != _WANTED or not _claim(point):
+    if point != _WANTED:
+        return
+    try:
+        marker(point).touch(exist_ok=False)
+    except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _claim(point: str) -> bool:
-    """A marker file per shot, so that the restarted process is left to recover."""
-    folder = settings.VAR_DIR / "run"
+def marker(point: str) -> Path:
+    """Once per data directory: who removes the file arms the point again."""
+    folder = Path(settings.VAR_DIR) / "run"
     folder.mkdir(parents=True, exist_ok=True)
-    for shot in range(TIMES):
-        try:
-            (folder / f"killed-at-{point}-{shot}").touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        return True
-    return False
+    return folder / f"killed-at-{point}"
 
 
 def soon(point: str, seconds: float = 0.4) -> None:

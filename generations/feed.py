@@ -52,7 +52,9 @@ class Mailbox:
     def sent(self, frames: Iterable[Frame]) -> None:
         """The listener has these, by whatever way; the same again need not wait here."""
         self._sent |= {frame.generation: hash(frame.data) for frame in frames}
-        self._waiting = {name: frame for name, frame in self._waiting.items() if self._sent.get(name) != hash(frame.data)}
+        self._waiting = {
+            name: frame for name, frame in self._waiting.items() if self._sent.get(name) != hash(frame.data)
+        }
         if not self._waiting:
             self._filled.clear()
 
@@ -70,6 +72,8 @@ class Hub:
     def __init__(self) -> None:
         self._boxes: set[Mailbox] = set()
         self._task: asyncio.Task[None] | None = None
+        self._reader: Reader | None = None
+        self._watched = 0.0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed")
         self._ready = asyncio.Event()
 
@@ -91,26 +95,29 @@ class Hub:
 
     async def _run(self) -> None:
         """Until nobody has listened for a while. A database that is away for a moment is asked again."""
-        reader: Reader | None = None
-        idle_since = watched = 0.0
-        while not idle_since or time.monotonic() - idle_since < LINGER:
+        alone_since = 0.0
+        while not alone_since or time.monotonic() - alone_since < LINGER:
             workspaces = {box.workspace for box in self._boxes}
-            idle_since = 0.0 if workspaces else idle_since or time.monotonic()
+            alone_since = 0.0 if workspaces else alone_since or time.monotonic()
             try:
-                reader = reader or await self.ask(Reader.from_now)
-                self._ready.set()
-                if workspaces and time.monotonic() - watched > changes.WATCH_SECONDS / 2:
-                    await self.ask(changes.watch, workspaces)
-                    watched = time.monotonic()
-                for frame in await self.ask(reader.read, workspaces) if workspaces else ():
+                for frame in await self.ask(self._look, workspaces):
                     for box in self._boxes:
                         box.put(frame)
+                self._ready.set()
             except Exception:
                 logger.warning("the live stream could not read what changed", exc_info=True)
-                await self.ask(connection.close)
+                await self.ask(_close)
             await asyncio.sleep(LOOK)
-        self._task = None  # whoever listens from here on starts anew
-        await self.ask(connection.close)
+        self._task = self._reader = None  # whoever listens from here on starts anew
+        await self.ask(_close)
+
+    def _look(self, workspaces: set[int]) -> list[Frame]:
+        """On the hub's own thread."""
+        reader = self._reader = self._reader or Reader.from_now()
+        if workspaces and time.monotonic() - self._watched > changes.WATCH_SECONDS / 2:
+            changes.watch(workspaces)
+            self._watched = time.monotonic()
+        return reader.read(workspaces) if workspaces else []
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
@@ -144,15 +151,23 @@ def stream_sync(workspace: int, last: int | None = None, generation: str | None 
     yield HELLO
     missed = _missed(workspace, last, generation)
     yield b"".join(frame.sse for frame in missed)
+    sent = {frame.generation: frame.data for frame in missed}
     ends, pinged = time.monotonic() + LIFE, time.monotonic()
     while time.monotonic() < ends and not _over(missed, generation):
-        missed = [frame for frame in reader.read({workspace}) if generation in (None, frame.generation)]
+        found = [frame for frame in reader.read({workspace}) if generation in (None, frame.generation)]
+        missed = [frame for frame in found if sent.get(frame.generation) != frame.data]
+        sent |= {frame.generation: frame.data for frame in missed}
         if missed or time.monotonic() - pinged > PING:
             changes.watch({workspace})
             pinged = time.monotonic()
             yield b"".join(frame.sse for frame in missed) or PONG
         let_go()
         time.sleep(LOOK)
+
+
+def _close() -> None:
+    """Named, because which connection is meant is decided by the thread that asks."""
+    connection.close()
 
 
 def let_go() -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from generations.lifecycle.moves import Stale, fence
 from generations.models import Attempt, Generation, Step
@@ -27,9 +29,9 @@ from .sniffing import BadFile
 
 logger = logging.getLogger("mediagen.finish")
 GONE = ("result_gone", "remote_not_found")
-HEALS = ("unavailable", "rate_limited", "busy", "unknown_outcome")
-TRIES = 5
+HEALS = ("unavailable", "rate_limited", "busy", "unknown_outcome", "auth_failed", "session_expired")
 GONE_TRIES = 2  # an address the provider no longer keeps is asked for again this often
+HEAL_HOURS = 24  # how long a finished, paid result is fetched for while the line or the login is broken
 
 
 def work(step: Step) -> None:
@@ -50,39 +52,38 @@ def work(step: Step) -> None:
 
 def _finish(step: Step, generation: Generation, attempt: Attempt) -> None:
     """Keep what can be kept. What fails for good is told; what may come later is tried again."""
-    outputs = list(attempt.outputs)
-    problems: list[str] = []
-    kept = 0
-    for place, output in enumerate(outputs):
+    problems: list[Exception] = []
+    for place, output in enumerate(attempt.outputs):
         try:
             _keep(generation, attempt, output, place)
-            kept += 1
         except (BadFile, ProviderError) as error:
-            if step.errors < _tries(error, output):
+            if _may_come(attempt, output, error):
                 _again(step, attempt, error)
                 return
-            problems.append(str(error))
-    _settle(
-        step,
-        generation,
-        attempt,
-        kept,
-        problems or ([] if outputs else ["The provider reported success without a result."]),
-    )
+            problems.append(error)
+    if not attempt.outputs:
+        problems = [ProviderError("bad_reply", "The provider reported success without a result.")]
+    _settle(step, generation, attempt, len(attempt.outputs) - len(problems), problems)
 
 
-def _tries(error: Exception, output: Mapping[str, Any]) -> int:
-    """How often to try again: a broken line heals, an address may be renewed or bring the file at last."""
+def _may_come(attempt: Attempt, output: Mapping[str, Any], error: Exception) -> bool:
+    """It has been paid for, so a broken line or a lapsed login is waited out; an address may be renewed a few times."""
     code = getattr(error, "code", "")
-    renewable = code in GONE or (isinstance(error, BadFile) and output.get("url"))
-    return GONE_TRIES if renewable else TRIES if code in HEALS else 0
+    if code in HEALS:
+        return timezone.now() < (attempt.finished_at or timezone.now()) + timedelta(hours=HEAL_HOURS)
+    renewable = code in GONE or (isinstance(error, BadFile) and bool(output.get("url")))
+    return renewable and attempt.strikes < GONE_TRIES
 
 
 def _again(step: Step, attempt: Attempt, error: Exception) -> None:
-    """An address that has gone is asked for again; the account has been charged, so the job is not given up lightly."""
-    if getattr(error, "code", "") not in HEALS and attempt.remote_id:
-        _ask_again(step, attempt)
-    lifecycle.postpone(step, seconds=timing.after_error(step.errors + 1, None) / 2, errors=step.errors + 1)
+    """An address that has gone is asked for again before the next try."""
+    heals = getattr(error, "code", "") in HEALS
+    if not heals:
+        Attempt.objects.filter(pk=attempt.pk).update(strikes=attempt.strikes + 1)
+        if attempt.remote_id:
+            _ask_again(step, attempt)
+    seconds = timing.after_error(step.errors + 1, getattr(error, "retry_after", None), ceiling=600 if heals else 4)
+    lifecycle.postpone(step, seconds=seconds / 2, errors=step.errors + 1, note=str(error)[:400] if heals else "")
 
 
 def _ask_again(step: Step, attempt: Attempt) -> None:
@@ -167,23 +168,22 @@ def simulated_file(output: Mapping[str, Any], into: Path) -> Path:
     return found.file.rename(into)
 
 
-def _settle(step: Step, generation: Generation, attempt: Attempt, kept: int, problems: list[str]) -> None:
+def _settle(step: Step, generation: Generation, attempt: Attempt, kept: int, problems: list[Exception]) -> None:
     """At least one file kept is a success, the missing named and not charged; none is a failure, and the wallet whole."""
     with transaction.atomic():
         fence(step)
-        if not kept:
-            code = "result_gone" if attempt.outputs else "bad_reply"
-            lifecycle.fail(generation, code=code, message=problems[0], retryable=True, data=attempt.facts)
+        if kept <= 0:
+            code = getattr(problems[0], "code", "bad_reply")
+            lifecycle.fail(generation, code=code, message=str(problems[0]), retryable=True, data=attempt.facts)
         else:
-            note = (
-                f"{len(problems)} of {kept + len(problems)} results could not be kept: {problems[0]}"
-                if problems
-                else ""
-            )
-            lifecycle.succeed(
-                generation,
-                receipt=quoting.receipt(generation, attempt, kept=kept, missing=len(problems)),
-                note=note[:400],
-            )
+            receipt = quoting.receipt(generation, attempt, kept=kept, missing=len(problems))
+            lifecycle.succeed(generation, receipt=receipt, note=_note(generation, kept, problems))
     inbox.clear(attempt.pk)
     bells.ring("io")
+
+
+def _note(generation: Generation, kept: int, problems: list[Exception]) -> str:
+    if problems:
+        return f"{len(problems)} of {kept + len(problems)} results could not be kept: {problems[0]}"[:400]
+    wanted = quoting.asked(generation)
+    return f"The provider made {kept} of the {wanted} results asked for." if kept < wanted else ""

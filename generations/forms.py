@@ -205,8 +205,10 @@ def _choice_widget(name: str, asked: str, options: list[Any]) -> str:
 def few_of(spec: Mapping[str, Any]) -> list[int]:
     """A handful of whole numbers is quicker to press than to type."""
     least, most = spec.get("minimum"), spec.get("maximum")
-    whole = kind_of(spec) == "integer" and isinstance(least, int) and isinstance(most, int) and "default" in spec
-    return list(range(least, most + 1)) if whole and "multipleOf" not in spec and most - least < FEW else []
+    if not isinstance(least, int) or not isinstance(most, int) or most - least >= FEW:
+        return []
+    whole = kind_of(spec) == "integer" and "default" in spec and "multipleOf" not in spec
+    return list(range(least, most + 1)) if whole else []
 
 
 def choices_of(spec: Mapping[str, Any], value: Any, *, optional: bool = False) -> list[Choice]:

@@ -31,6 +31,7 @@ def _measure(row: Capability) -> dict[str, float]:
     taken = sorted(
         (finished - (accepted or created)).total_seconds()
         for created, accepted, finished in times.values_list("created_at", "accepted_at", "finished_at")[:SAMPLE]
+        if finished
     )
     if len(taken) < 3:
         return {}

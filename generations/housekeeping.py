@@ -9,6 +9,8 @@ from datetime import timedelta
 from django.core.cache import cache
 from django.utils import timezone
 
+from accounts import tending
+from accounts.errors import Refused
 from accounts.models import Lease, ProviderAccount
 from generations.models import Step
 from generations.models.generations import TERMINAL, Generation
@@ -25,6 +27,16 @@ def run() -> None:
         return
     ring_overdue()
     sweep()
+    ask_after_stopped()
+
+
+def ask_after_stopped() -> None:
+    """Accounts that stopped for want of credits come back when their provider says there are some."""
+    for account in tending.due():
+        try:
+            tending.inspect(account)
+        except Refused as refusal:
+            logger.info("%s is still stopped: %s", account, refusal.detail)
 
 
 def ring_overdue() -> None:

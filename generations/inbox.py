@@ -28,7 +28,7 @@ from providers.types import Accepted, Done, Output
 logger = logging.getLogger("mediagen.inbox")
 ROOT = "inbox"
 INLINE = 64 * 1024  # a longer text is bytes too
-R = TypeVar("R", Accepted, Done)
+R = TypeVar("R", bound=Accepted | Done)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import standing
@@ -18,8 +20,9 @@ from generations.policy import POLICY, STRIKE_SECONDS, STRIKES
 from providers.errors import ProviderError
 from providers.types import Done, Handle, Status
 
-from . import calling, history, inbox, lifecycle, specs, timing
+from . import calling, cleaning, history, inbox, lifecycle, specs, timing
 
+logger = logging.getLogger("mediagen.poll")
 STRANGE = ("bad_reply", "remote_not_found")
 ACCOUNT_TROUBLE = ("auth_failed", "session_expired", "session_revoked")
 UNHEARD = ("unavailable", "rate_limited")  # the wish to cancel never reached anyone …
@@ -59,8 +62,10 @@ def open_look(step: Step, attempt: Attempt) -> Look:
 
 
 def verb_for(attempt: Attempt) -> str:
-    """Ask to cancel first, once, when a person wants it or time is up; otherwise look."""
-    wanted = attempt.generation.cancel_requested_at is not None or _overdue(attempt)
+    """Ask to cancel, once, when a person wants it, or when a look after the deadline found it still going (it may have
+    finished while nobody looked); otherwise look."""
+    late = _overdue(attempt) and attempt.late_look_at is not None
+    wanted = attempt.generation.cancel_requested_at is not None or late
     return "cancel" if wanted and attempt.cancel_asked_at is None else "poll"
 
 
@@ -70,12 +75,13 @@ def _overdue(attempt: Attempt) -> bool:
 
 def apply(look: Look, word: Status | ProviderError | str) -> Waiting | None:
     if isinstance(word, ProviderError):
-        return trouble(look.step, look.attempt, word, verb=look.verb)
+        return trouble(look.step, look.attempt, cleaning.error(word), verb=look.verb)
     if look.verb == "cancel":
         return _cancel_answer(look.step, look.attempt, str(word))
     if not isinstance(word, Status) or word.state not in VERDICTS:
         strange = ProviderError("bad_reply", f"The look brought {word!r:.80}, which is no state we know.")
         return trouble(look.step, look.attempt, strange)
+    word = cleaning.answer(word)
     _learn(look.step, look.attempt, word)
     return VERDICTS[word.state](look, word)
 
@@ -84,8 +90,9 @@ def _learn(step: Step, attempt: Attempt, status: Status) -> None:
     """What an answer that makes sense tells beside its verdict."""
     memo = {} if status.memo is None or dict(status.memo) == attempt.memo else {"memo": dict(status.memo)}
     strikes = {"strikes": 0, "struck_at": None} if attempt.strikes else {}
-    if memo or strikes:
-        _write(step, attempt, **memo, **strikes)
+    late = {"late_look_at": timezone.now()} if _overdue(attempt) and attempt.late_look_at is None else {}
+    if memo or strikes or late:
+        _write(step, attempt, **memo, **strikes, **late)
 
 
 def _write(step: Step, attempt: Attempt, **fields: Any) -> None:
@@ -203,6 +210,8 @@ def trouble(step: Step, attempt: Attempt, error: ProviderError, *, verb: str = "
     if _overdue(attempt) and attempt.cancel_asked_at:
         lifecycle.expire(step, generation, attempt)
         return None
+    if _overdue(attempt) and attempt.late_look_at is None:
+        _write(step, attempt, late_look_at=timezone.now())
     if error.code in STRANGE and _struck_out(step, attempt):
         lifecycle.lose(step, generation, attempt, f"Its answers stopped making sense: {error.message}")
         return None
@@ -250,6 +259,16 @@ def write_back(waiting: Sequence[Waiting]) -> None:
         ],
         key=lambda row: str(row[7]),
     )
+    try:
+        _execute(sql, rows)
+    except (DataError, IntegrityError, ValueError):  # one row is not fit to be kept: the others must not wait for it
+        logger.exception("writing looks back one by one")
+        for row in rows:
+            with contextlib.suppress(DataError, IntegrityError, ValueError):
+                _execute(sql, [row])
+
+
+def _execute(sql: str, rows: list[tuple[Any, ...]]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(sql, rows)
 

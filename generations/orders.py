@@ -167,14 +167,14 @@ def prepare(order: Order, workspace: Workspace, user: Any) -> Ready:
     price = quoting.price(capability, params, [role for role, _ in inputs])
     if order.quote:
         quoting.check_token(order.quote, price, digest(order))
-    fallbacks = _fallbacks(order, capability, params, inputs)
+    fallbacks = _fallbacks(order, workspace, capability, params, inputs)
     if mode != "live" and capability.provider.slug != MOCK:
         hold = 0
     else:
         hold = max(price.amount, *(row["amount"] for row in fallbacks)) if fallbacks else price.amount
     return Ready(
-        capability=capability, params=params, inputs=inputs, price=price, hold=hold, mode=mode, pinned=_pinned(order, workspace, capability),
-        fallbacks=fallbacks, fingerprint=_fingerprint(capability, params, inputs),
+        capability=capability, params=params, inputs=inputs, price=price, hold=hold, mode=mode,
+        pinned=_pinned(order, workspace, capability), fallbacks=fallbacks, fingerprint=_fingerprint(capability, params, inputs),
     )  # fmt: skip
 
 
@@ -224,11 +224,17 @@ def _pinned(order: Order, workspace: Workspace, capability: Capability) -> Provi
 
 
 def _fallbacks(
-    order: Order, first: Capability, params: Mapping[str, Any], inputs: Sequence[tuple[str, Asset]]
+    order: Order,
+    workspace: Workspace,
+    first: Capability,
+    params: Mapping[str, Any],
+    inputs: Sequence[tuple[str, Asset]],
 ) -> list[dict[str, Any]]:
     rows = []
     for model in order.fallbacks:
         row = routing.find(model, first.operation, field="fallbacks")
+        if (mode := _mode(order, workspace, row)) != _mode(order, workspace, first):
+            raise field_errors({"fallbacks": [f"{model} would run as {mode}, unlike {first.model_id}."]})
         try:
             _check(row, params, inputs)
         except Refused as error:

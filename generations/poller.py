@@ -93,7 +93,8 @@ class Poller:
             if self.closing or time.time() >= look.step.due_at:  # no time left for it, or its lease has run out
                 self.left.append(look.step)
             else:
-                self.seen.append((look, await ask(driver, look)))
+                word = await ask(driver, look)  # first: the list is another one by the time the answer is here
+                self.seen.append((look, word))
 
     async def _flush(self) -> None:
         seen, self.seen = self.seen, []
@@ -119,14 +120,16 @@ def _keep(seen: Sequence[Seen], left: Sequence[Step]) -> None:
 
 def claim(*, without: Collection[UUID] = ()) -> list[looking.Look]:
     """Due looks with all they need; those beyond an account's rate are put back for its next token."""
-    steps = {step.pk: step for step in claims.take("poll", limit=BATCH, seconds=LEASE, verbs=("look",), without=without)}
+    steps = {
+        step.pk: step for step in claims.take("poll", limit=BATCH, seconds=LEASE, verbs=("look",), without=without)
+    }
     if not steps:
         return []
     attempts = Attempt.objects.filter(generation_id__in=steps, state=State.ACCEPTED)
     rows = attempts.select_related(
         "account__provider", "capability__provider", "generation__capability__provider", "generation__workspace"
     )
-    rows = rows.prefetch_related("account__credentials")
+    rows = rows.prefetch_related("account__credentials", "account__pools")
     looks = [look for attempt in rows if (look := _open(steps[attempt.generation_id], attempt))]
     return _within_rates(looks)
 
@@ -176,7 +179,7 @@ async def ask(driver: Async, look: looking.Look) -> Status | ProviderError | str
         else:
             site = replace(line.site, timeout=min(line.site.timeout, LOOK_SECONDS))
             result = await driver.call(f"{line.adapter.catalogue.slug}.{verb}", make, site)
-        return result  # type: ignore[no-any-return]
+        return result
     except ProviderError as error:
         return error
     except AuthorError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from generations.models import Attempt, Generation
 from providers import pricing
 from providers.loaded import MOCK
 from providers.models import Capability
-from providers.types import Quote, Usage
+from providers.types import Done, Quote, Usage
 
 from . import specs
 
@@ -115,12 +115,30 @@ def _offer(row: Capability, generation: Generation, roles: Sequence[str]) -> Off
 
 
 def account_cost(attempt: Attempt, usage: Usage) -> int:
-    """What the account paid: the provider's own figure, else its price rule over what was used."""
+    return account_price(attempt, usage).cost
+
+
+def account_price(attempt: Attempt, usage: Usage) -> Price:
+    """What the account paid: the provider's own figure (and credit type), else its price rule over what was used."""
     if attempt.account is None or usage.charged is False:
-        return 0
+        return Price(amount=0, lines=(), exact=True, credit_type=attempt.credit_type, cost=0, version="")
     generation = attempt.generation
     roles = list(generation.inputs.values_list("role", flat=True))
-    return price(attempt.capability, generation.params, roles, plan=attempt.account.plan, usage=usage).cost
+    return price(attempt.capability, generation.params, roles, plan=attempt.account.plan, usage=usage)
+
+
+def counted(generation: Generation, done: Done) -> Usage:
+    """The usage told; when fewer results came than were asked for and nobody said so, their number."""
+    usage = done.usage or Usage()
+    if usage.count is None and usage.cost is None and 0 < len(done.outputs) < asked(generation):
+        return replace(usage, count=len(done.outputs))
+    return usage
+
+
+def asked(generation: Generation) -> int:
+    """How many results the order wanted."""
+    count = generation.params.get("count", 1)
+    return count if isinstance(count, int) and not isinstance(count, bool) else 1
 
 
 def usage_dict(usage: Usage) -> dict[str, Any]:
@@ -133,7 +151,8 @@ def usage_dict(usage: Usage) -> dict[str, Any]:
 
 def read_usage(stored: Mapping[str, Any]) -> Usage:
     decimals = ("seconds", "megapixels", "cost")
-    return Usage(**{name: Decimal(str(value)) if name in decimals else value for name, value in stored.items()})
+    known: dict[str, Any] = {name: Decimal(str(value)) if name in decimals else value for name, value in stored.items()}
+    return Usage(**known)
 
 
 def receipt(generation: Generation, attempt: Attempt, *, kept: int, missing: int) -> Receipt:
@@ -156,12 +175,20 @@ def receipt(generation: Generation, attempt: Attempt, *, kept: int, missing: int
         cut = amount - -(-amount * kept // (kept + missing))
         lines.append({"label": f"{missing} of {kept + missing} results could not be kept", "amount": show(-cut) or ""})
         amount -= cut
-    if amount > generation.held_micros:
-        lines.append({"label": "Never more than was held", "amount": show(generation.held_micros - amount) or ""})
-        amount = generation.held_micros
+    most = _promised(generation, attempt)
+    if amount > most:
+        lines.append({"label": "Never more than was quoted", "amount": show(most - amount) or ""})
+        amount = most
     return Receipt(
         amount=amount, lines=tuple(lines), quoted=generation.quoted_micros, measured=usage_dict(usage), note=note
     )
+
+
+def _promised(generation: Generation, attempt: Attempt) -> int:
+    """What was quoted for the model that served: a later rise of prices or mark-up is not the person's to pay."""
+    quoted = {row["capability"]: row["amount"] for row in generation.fallbacks}
+    quoted[generation.capability_id] = generation.quoted_micros
+    return min(quoted.get(attempt.capability_id, generation.held_micros), generation.held_micros)
 
 
 def charges(generation: Generation, capability: Capability) -> bool:

@@ -36,7 +36,8 @@ def find(model: str, operation: str | None, *, roles: Sequence[str] = (), field:
     if not offered:
         raise field_errors({field: [_why_not(rows[0])]})
     rows = [row for row in rows if row.pk in offered]
-    return _operation(rows, operation) if operation else _fitting(rows, roles)
+    wanted = "operation" if field == "model" else field
+    return _operation(rows, operation, wanted) if operation else _fitting(rows, roles)
 
 
 def _why_not(row: Capability) -> str:
@@ -47,11 +48,11 @@ def _why_not(row: Capability) -> str:
     return f"{row.model_id} is not offered here at present."
 
 
-def _operation(rows: Sequence[Capability], operation: str) -> Capability:
+def _operation(rows: Sequence[Capability], operation: str, field: str) -> Capability:
     for row in rows:
         if row.operation == operation:
             return row
-    raise field_errors({"operation": [f"{rows[0].model_id} does {', '.join(row.operation for row in rows)}."]})
+    raise field_errors({field: [f"{rows[0].model_id} does {', '.join(row.operation for row in rows)}."]})
 
 
 def _fitting(rows: Sequence[Capability], roles: Sequence[str]) -> Capability:

@@ -11,7 +11,7 @@ TYPES = ("string", "integer", "number", "boolean", "array", "object")
 def simple(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """The spec with the first branch of anyOf/oneOf that is not null laid over it."""
     branches = spec.get("anyOf") or spec.get("oneOf") or ()
-    branch = next((item for item in branches if item.get("type") != "null"), {})
+    branch: Mapping[str, Any] = next((item for item in branches if item.get("type") != "null"), {})
     return {**branch, **spec}
 
 

@@ -7,6 +7,7 @@ import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ImageOps
 
@@ -115,7 +116,7 @@ def _clean_boxes(path: Path, target: Path) -> Path:
     return target
 
 
-def _private_boxes(file, start: int, end: int) -> Iterator[tuple[int, int, int]]:  # type: ignore[no-untyped-def]
+def _private_boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     while start + 8 <= end:
         file.seek(start)
         size, kind = struct.unpack(">I4s", file.read(8))
@@ -130,7 +131,7 @@ def _private_boxes(file, start: int, end: int) -> Iterator[tuple[int, int, int]]
         start += size
 
 
-def _zero(file, count: int) -> None:  # type: ignore[no-untyped-def]
+def _zero(file: BinaryIO, count: int) -> None:
     while count:
         count -= file.write(bytes(min(count, 1 << 18)))
 

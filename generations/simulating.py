@@ -22,7 +22,8 @@ RECORDINGS = {"submit": ("submit", "succeeded"), "poll": ("succeeded",), "cancel
 
 def run(line: Line, verb: str, make: Callable[[], Verb[T]]) -> T:
     slug = line.adapter.catalogue.slug
-    recorded = {case.name: case.data for case in cases(registry.get(slug)) if case.data["verb"] == verb}
+    entry = registry.get(slug)
+    recorded = {case.name: case.data for case in (cases(entry) if entry else ()) if case.data["verb"] == verb}
     found = next((recorded[name] for name in RECORDINGS.get(verb, ()) if name in recorded), None)
     if found is None:
         raise ProviderError(

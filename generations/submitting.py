@@ -1,4 +1,4 @@
-"""Submits, and what follows a submit whose answer was lost. Runs in threads: one claimed step per call.
+"""Submits, and their answers. Runs in threads: one claimed step per call.
 
 The attempt is committed before anything is sent; whatever cannot be told apart afterwards becomes `unknown`.
 """
@@ -6,24 +6,27 @@ The attempt is committed before anything is sent; whatever cannot be told apart 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from accounts.encryption import KeyLost
 from generations.lifecycle.moves import Stale
 from generations.models import Attempt, Generation, Step
-from generations.models.generations import OPEN, State, Status
+from generations.models.generations import OPEN, Status
 from providers.errors import AuthorError, ProviderError
+from providers.models import Capability
 from providers.types import Accepted, Done
 
-from . import calling, faults, history, inbox, lifecycle, specs, timing
+from . import calling, cleaning, faults, history, inbox, lifecycle, settling, specs, timing
 
 logger = logging.getLogger("mediagen.submit")
 MARGIN = 90.0  # a place at an account outlives the longest call by this much
-FIND_GAP = 5.0
-FINDS = 3  # times a provider must say it has no such job before we believe it
-PERSON_SECONDS = 3600.0
+PAUSES = (0.2, 1, 3, 8)  # seconds between tries to keep what the provider said
+T = TypeVar("T")
 
 
 def work(step: Step) -> None:
@@ -40,7 +43,7 @@ def work(step: Step) -> None:
 
 def _route(step: Step, generation: Generation, attempt: Attempt | None) -> None:
     if step.verb == "settle" and attempt is not None:
-        _settle(step, generation, attempt)
+        settling.settle(step, generation, attempt, _keep)
     elif attempt is not None:
         _interrupted(step, generation, attempt)
     elif generation.cancel_requested_at:
@@ -60,14 +63,15 @@ def _interrupted(step: Step, generation: Generation, attempt: Attempt) -> None:
 
 
 def _local(attempt: Attempt) -> bool:
-    return (
-        attempt.generation.mode != "live" and attempt.account is None or attempt.capability.provider.kind == "builtin"
-    )
+    ours = attempt.generation.mode != "live" and attempt.account is None
+    return ours or attempt.capability.provider.kind == "builtin"
 
 
 def place_seconds(generation: Generation) -> float:
-    """How long the account's place is kept for the call: always longer than the call may take."""
-    return min(specs.of(generation.capability).timeout, settings.LONGEST_SUBMIT) + MARGIN
+    """How long the account's place is kept for the call: always longer than the call may take, at whichever model."""
+    fallbacks = Capability.objects.filter(pk__in=[row["capability"] for row in generation.fallbacks])
+    longest = max(specs.of(row).timeout for row in (generation.capability, *fallbacks))
+    return min(longest, settings.LONGEST_SUBMIT) + MARGIN
 
 
 def _submit(step: Step, generation: Generation) -> None:
@@ -77,26 +81,59 @@ def _submit(step: Step, generation: Generation) -> None:
 
 
 def _send(step: Step, generation: Generation, attempt: Attempt) -> None:
-    """Call, then apply. Anything unforeseen after the call may have begun is unknown, never a plain failure."""
+    """Prepare, call, keep the answer. What fails before the call was not sent; what fails after it may have arrived."""
+    began = False
     try:
         line = calling.open_line(attempt)
         with calling.job(line) as job:
             problems = list(line.adapter.check(job))
             if problems:
                 raise ProviderError("invalid_input", f"{problems[0].field}: {problems[0].message}", charged=False)
-            reply = calling.call(line, "submit", lambda: line.adapter.submit(job), pays=True)
+            began = True
+            answer: Any = calling.call(line, "submit", lambda: line.adapter.submit(job), pays=True)
             faults.at("after_answer")
-            reply = inbox.kept(attempt.pk, reply)
+            reply: Accepted | Done = steadily(lambda: inbox.kept(attempt.pk, cleaning.answer(answer)), OSError)
     except ProviderError as error:
-        _refused(step, generation, attempt, error)
+        told = cleaning.error(error)
+        steadily(lambda: _refused(step, generation, attempt, told))
     except (AuthorError, KeyLost) as error:
         code = "auth_failed" if isinstance(error, KeyLost) else "unsupported"
-        lifecycle.end(step, generation, attempt, ProviderError(code, str(error), charged=False))
-    except Exception:
+        refusal = ProviderError(code, str(error), charged=False)
+        steadily(lambda: lifecycle.end(step, generation, attempt, refusal))
+    except Exception as error:
         logger.exception("submit of %s broke", attempt.pk)
-        _interrupted(step, generation, attempt)
+        if began:
+            steadily(lambda: _interrupted(step, generation, attempt))
+        else:
+            refusal = ProviderError("bad_reply", f"It could not be prepared ({type(error).__name__}).", charged=False)
+            steadily(lambda: lifecycle.end(step, generation, attempt, refusal))
     else:
-        _apply(step, generation, attempt, reply)
+        _keep(step, generation, attempt, reply)
+
+
+def _keep(step: Step, generation: Generation, attempt: Attempt, reply: Accepted | Done) -> None:
+    """The provider's word must not be lost: not to a busy database, not to a lease that ran out meanwhile."""
+    try:
+        steadily(lambda: _apply(step, generation, attempt, reply))
+    except Stale:
+        if not steadily(lambda: lifecycle.recover(attempt, reply)):
+            raise
+    except IntegrityError:
+        logger.exception("the answer to %s cannot be kept", attempt.pk)
+        refusal = ProviderError("bad_reply", "The provider answered with a job another one follows.", charged=False)
+        lifecycle.end(step, generation, attempt, refusal)
+
+
+def steadily(work: Callable[[], T], *more: type[Exception]) -> T:
+    """Again after a moment when the database (or what `more` names) was away; the lease is renewed meanwhile."""
+    for pause in PAUSES:
+        try:
+            return work()
+        except (OperationalError, InterfaceError, *more):
+            logger.warning("trying again in %s s", pause, exc_info=True)
+            connection.close()
+            time.sleep(pause)
+    return work()
 
 
 def _refused(step: Step, generation: Generation, attempt: Attempt, error: ProviderError) -> None:
@@ -111,63 +148,7 @@ def _apply(step: Step, generation: Generation, attempt: Attempt, reply: Accepted
         lifecycle.deliver(step, generation, attempt, reply)
         return
     polling = specs.of(attempt.capability).polling
-    known = (
-        reply.next_in
-        if reply.next_in is not None
-        else timing.first_look(polling, history.quantiles(attempt.capability))
-    )
+    known = reply.next_in
+    if known is None:
+        known = timing.first_look(polling, history.quantiles(attempt.capability))
     lifecycle.accept(step, generation, attempt, reply, first_look=known, deadline=float(polling.get("deadline", 900)))
-
-
-# -- unknown outcomes ---------------------------------------------------------------------------------------------------
-def _settle(step: Step, generation: Generation, attempt: Attempt) -> None:
-    """By the same key again where the provider honours it, by looking for it where it can be found; else a person."""
-    for trait, way in WAYS.items():
-        if specs.of(attempt.capability).traits.get(trait):
-            way(step, generation, attempt)
-            return
-    note = "The provider's answer was lost and it cannot be asked. Waiting for its callback, or for your verdict."
-    lifecycle.wait(step, generation, seconds=PERSON_SECONDS, note=note)
-
-
-def _repeat(step: Step, generation: Generation, attempt: Attempt) -> None:
-    """The same attempt under the same idempotency key: the provider answers for the first one."""
-    _ask(step, generation, attempt, "submit")
-
-
-def _find(step: Step, generation: Generation, attempt: Attempt) -> None:
-    _ask(step, generation, attempt, "find")
-
-
-WAYS: dict[str, Callable[[Step, Generation, Attempt], None]] = {"idempotency": _repeat, "find": _find}
-
-
-def _ask(step: Step, generation: Generation, attempt: Attempt, verb: str) -> None:
-    try:
-        line = calling.open_line(attempt)
-        with calling.job(line) as job:
-            reply = calling.call(line, verb, lambda: getattr(line.adapter, verb)(job), pays=verb == "submit")
-            reply = inbox.kept(attempt.pk, reply) if reply is not None else None
-    except (ProviderError, AuthorError, KeyLost) as error:
-        logger.info("settling %s: %s", attempt.pk, error)
-        after = error.retry_after if isinstance(error, ProviderError) else None
-        lifecycle.postpone(step, seconds=timing.after_error(step.errors + 1, after), errors=step.errors + 1)
-        return
-    if reply is None:
-        _not_there(step, generation, attempt)
-    else:
-        _apply(step, generation, attempt, reply)
-
-
-def _not_there(step: Step, generation: Generation, attempt: Attempt) -> None:
-    """A list may lag behind: only a repeated no settles it, and then nothing was charged and it may be tried again."""
-    Attempt.objects.filter(pk=attempt.pk, state=State.UNKNOWN).update(strikes=attempt.strikes + 1)
-    if attempt.strikes + 1 < FINDS:
-        lifecycle.postpone(step, seconds=FIND_GAP * (attempt.strikes + 1) / 2)
-    else:
-        lifecycle.end(
-            step,
-            generation,
-            attempt,
-            ProviderError("remote_not_found", "It never reached the provider.", charged=False),
-        )

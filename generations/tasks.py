@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from generations.models import Pulse, Step
 
@@ -57,14 +57,20 @@ def _threads(cluster: str) -> None:
             running = {future: step for future, step in running.items() if not future.done()}
             now = time.time()
             claiming = not stopping() and (now < until or (bool(running) and now < last))
-            for step in _due(cluster, AT_ONCE[cluster] - len(running)) if claiming else ():
-                running[pool.submit(_safely, step)] = step
-            if not running and not (claiming and _soon(cluster, until)):
-                return
-            if now - renewed > claims.LEASE / 4:
-                renewed = now
-                claims.renew(running.values())
-            stamp(cluster)
+            try:
+                for step in _due(cluster, AT_ONCE[cluster] - len(running)) if claiming else ():
+                    running[pool.submit(_safely, step)] = step
+                if not running and not (claiming and _soon(cluster, until)):
+                    return
+                if now - renewed > claims.LEASE / 4:
+                    claims.renew(running.values())
+                    renewed = now
+                stamp(cluster)
+            except (OperationalError, InterfaceError):
+                if not running:  # nothing under way to stand by: the next ring begins anew
+                    raise
+                logger.warning("the database did not answer; standing by %d calls", len(running), exc_info=True)
+                connection.close()
             time.sleep(0.1)
 
 

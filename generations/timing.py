@@ -39,8 +39,8 @@ def next_look(
     return _jitter(min(max(base, FLOOR), max(ceiling, FLOOR)))
 
 
-def after_error(errors: int, retry_after: float | None) -> float:
-    return min(retry_after, LONGEST) if retry_after else _jitter(min(2.0 ** min(errors, 6), 60))
+def after_error(errors: int, retry_after: float | None, *, ceiling: float = 60) -> float:
+    return retry_after if retry_after else _jitter(min(2.0 ** min(errors, 10), ceiling))
 
 
 def _jitter(seconds: float) -> float:

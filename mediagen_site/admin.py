@@ -32,7 +32,8 @@ from providers.admin_base import (
     pretty,
 )
 
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  one way to sign in, second factor included
+# one way to sign in, second factor included
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 # importing the modules above has registered each of these already
 for model in (User, Group, EmailAddress, Authenticator, Schedule, Success, Failure, OrmQ):

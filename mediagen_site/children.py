@@ -102,6 +102,7 @@ def live(plan: Plan, output: int) -> NoReturn:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         only_these_files(output, plan.keep)
+        call_yourself(f"mg-{plan.name}")
         plan.run()
         code = 0
     except SystemExit as wish:
@@ -112,6 +113,12 @@ def live(plan: Plan, output: int) -> NoReturn:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(code)
+
+
+def call_yourself(name: str) -> None:
+    """What `ps` and `top` show, where the kernel lets a process choose."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name[:15])
 
 
 def only_these_files(output: int, keep: Iterable[int]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from accounts.models import Entry, Pool, ProviderAccount
 from accounts.money import short
@@ -67,7 +68,7 @@ def pulses(now: float) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "seconds": int(now - stamps[name]) if stamps.get(name) else None,
+            "since": timesince(datetime.fromtimestamp(stamps[name], UTC)) if stamps.get(name) else "",
             "silent": now - stamps.get(name, 0) > SILENT,
         }
         for name in CLUSTERS
@@ -133,8 +134,10 @@ def lateness(now: datetime) -> dict[str, Spread]:
     )
     return {
         "queue": spread([(started - created).total_seconds() for created, started, _, _ in times if started]),
-        "ours": spread([(visible - finished).total_seconds() for _, _, finished, visible in times if finished]),
-        "whole": spread([(visible - created).total_seconds() for created, _, _, visible in times]),
+        "ours": spread(
+            [(visible - finished).total_seconds() for _, _, finished, visible in times if finished and visible]
+        ),
+        "whole": spread([(visible - created).total_seconds() for created, _, _, visible in times if visible]),
     }
 
 
@@ -142,7 +145,8 @@ def spread(seconds: Sequence[float]) -> Spread:
     ranked = sorted(seconds)
     if not ranked:
         return Spread(None, None, 0)
-    return Spread(*(ranked[min(int(len(ranked) * share), len(ranked) - 1)] for share in (0.5, 0.95)), len(ranked))
+    p50, p95 = (ranked[min(int(len(ranked) * share), len(ranked) - 1)] for share in (0.5, 0.95))
+    return Spread(p50, p95, len(ranked))
 
 
 # -- running out ---------------------------------------------------------------------------------------------------------
@@ -236,7 +240,7 @@ def site_facts() -> list[tuple[str, str]]:
     return [
         ("Mode when nothing else says", settings.MEDIAGEN_MODE),
         ("Our address from outside", settings.APP_URL or "not set: no callbacks, no addresses for inputs"),
-        ("Database", settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]),
+        ("Database", str(settings.DATABASES["default"]["ENGINE"]).rpartition(".")[2]),
         ("Queue", "Redis" if settings.REDIS_URL else "the database"),
         ("Files", "an S3-compatible store" if settings.STORAGE_URL else "this machine's disk"),
         ("Private hosts that may be fetched from", hosts or "none"),

@@ -62,7 +62,9 @@ def database(var: Path) -> dict[str, object]:
     try:
         config = env.db("DATABASE_URL", default=f"sqlite:///{var / 'mediagen.sqlite3'}")
     except Exception as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read ({error}). Write postgres://user:password@host:5432/name.") from None
+        raise ImproperlyConfigured(
+            f"DATABASE_URL cannot be read ({error}). Write postgres://user:password@host:5432/name."
+        ) from None
     if config.get("ENGINE") == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "timeout": 20,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from contextvars import Token
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -58,7 +59,7 @@ class RequestId:
         finally:
             request_id.reset(token)
 
-    def begin(self, request: HttpRequest):  # type: ignore[no-untyped-def]  # noqa: ANN201  a contextvars token
+    def begin(self, request: HttpRequest) -> Token[str]:
         given = request.headers.get(HEADER, "")
         request.request_id = given if _GIVEN.fullmatch(given) else str(uuid.uuid4())  # type: ignore[attr-defined]
         return request_id.set(request.request_id)  # type: ignore[attr-defined]
@@ -71,7 +72,9 @@ class RequestId:
 class ContentPolicy(CSPMiddleware):
     """django-csp with our exceptions, and the permissions no page of ours ever asks for."""
 
-    def get_policy_parts(self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False) -> PolicyParts:
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
         parts = super().get_policy_parts(request, response, report_only)
         looser = next((more for prefix, more in LOOSER.items() if request.path_info.startswith(prefix)), None)
         if looser and parts.replace is None:

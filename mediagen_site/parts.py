@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 from functools import partial
 
 from django.conf import settings
+from django.db import connections
 
 from .children import Plan
 from .environment import env
@@ -40,12 +42,14 @@ def webs(door: socket.socket) -> list[Plan]:
 def web(door: socket.socket) -> None:
     import uvicorn
 
+    warnings.filterwarnings("ignore", "No directory at")  # collected static files: only images have them
     config = uvicorn.Config(
         "mediagen_site.asgi:application",
         lifespan="off",
         timeout_graceful_shutdown=3,
         access_log=False,
         log_config=None,
+        log_level="warning",
         proxy_headers=env.bool("BEHIND_PROXY", default=False),
         forwarded_allow_ips=env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1"),
     )
@@ -64,6 +68,9 @@ def cluster(name: str) -> None:
 
     os.environ["Q_CLUSTER_NAME"] = name
     configure(name)
+    connections.settings["default"]["CONN_MAX_AGE"] = (
+        60  # it asks five times a second: not over a new connection each time
+    )
     running = Cluster()
     running.start()
     running.sentinel.join()

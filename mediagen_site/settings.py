@@ -111,7 +111,12 @@ AUTHENTICATION_BACKENDS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -154,7 +159,9 @@ CONTENT_SECURITY_POLICY = {
 
 # -- the queue (research: a message is a doorbell, the rows are the truth) ----------------------------------------------
 LONGEST_SUBMIT = env.int("MEDIAGEN_LONGEST_SUBMIT", default=600)  # seconds; no provider call may be allowed longer
-WORKERS = {name: env.int(f"WORKERS_{name.upper()}", default=count) for name, count in (("default", 2), ("poll", 1), ("io", 1))}
+WORKERS = {
+    name: env.int(f"WORKERS_{name.upper()}", default=count) for name, count in (("default", 2), ("poll", 1), ("io", 1))
+}
 _BROKER = {"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}
 Q_CLUSTER = {
     "name": "default",
@@ -219,6 +226,7 @@ MEDIAGEN_MAX_UPLOAD = env.int("MEDIAGEN_MAX_UPLOAD", default=200 * 2**20)
 MEDIAGEN_MAX_RESULT = env.int("MEDIAGEN_MAX_RESULT", default=2 * 2**30)
 MEDIAGEN_MAX_PIXELS = env.int("MEDIAGEN_MAX_PIXELS", default=100_000_000)
 MEDIAGEN_FETCH_SECONDS = env.int("MEDIAGEN_FETCH_SECONDS", default=600)
+MEDIAGEN_FIND_SECONDS = env.int("MEDIAGEN_FIND_SECONDS", default=60)
 MEDIAGEN_LEASE = env.int("MEDIAGEN_LEASE", default=30)
 MEDIAGEN_UNKNOWN_HOURS = env.int("MEDIAGEN_UNKNOWN_HOURS", default=24)
 MEDIAGEN_QUEUE_HOURS = env.int("MEDIAGEN_QUEUE_HOURS", default=24)
@@ -236,7 +244,10 @@ LOGGING = {
     "formatters": {"line": {"()": "mediagen_site.logs.Formatter", "json": env.bool("LOG_JSON", default=False)}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"handlers": [], "level": "WARNING", "propagate": True}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django-q": {"handlers": [], "level": "WARNING", "propagate": True},
+    },
 }
 
 from .unfolded import UNFOLD  # noqa: E402, F401

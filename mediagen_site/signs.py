@@ -6,7 +6,8 @@ What it saw goes to the supervisor as a line of output; a database that hangs ho
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import DatabaseError, close_old_connections
 from django.db.models import Max, Sum
@@ -65,7 +66,7 @@ def read(clusters: Sequence[str]) -> dict[str, Sign]:
     return {name: _sign(pulses.get(name, 0.0), leases.get(name)) for name in clusters}
 
 
-def _sign(pulse: float, row: dict[str, float] | None) -> Sign:
+def _sign(pulse: float, row: Mapping[str, Any] | None) -> Sign:
     if row is None:
         return Sign(pulse=pulse, leases=(0, 0.0), busy=False)
     return Sign(pulse=pulse, leases=(int(row["seq"]), row["until"]), busy=row["until"] > time.time())

@@ -24,7 +24,6 @@ from .children import SIGNALS, Child, Guard, Plan
 GRACE = 8.0  # seconds from the wish to stop until what still runs is killed
 TICK = 0.5
 SILENCE = 30.0  # seconds without a sign of life from a cluster that is being rung
-SILENCE_BOOTING = 60.0  # the same before its first sign
 SILENCE_SUSPECT = 12.0  # the same after one of its processes has died
 HOPELESS = 4  # deaths of one child before everything has once been ready
 SIGNS = "signs of life: "  # begins a line in which the watching child tells what it saw
@@ -58,7 +57,6 @@ class Watch:
     def restart(self, now: float) -> None:
         self.seen = now
         self.last: Sign | None = None
-        self.alive = False
         self.suspect = False
         self.unacknowledged = False
 
@@ -82,12 +80,10 @@ class Watch:
         before = self.last
         if before is None or (sign.pulse, sign.leases) == (before.pulse, before.leases):
             return False
-        self.alive, self.suspect = True, False
+        self.suspect = False
         return True
 
     def silence(self) -> float:
-        if not self.alive:
-            return SILENCE_BOOTING
         return SILENCE_SUSPECT if self.suspect else SILENCE
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 
 # lightness and chroma of the two scales, lightest first; the hues are those of static/css/tokens.css
 STEPS = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
-NEUTRAL = (0.985, 0.966, 0.915, 0.852, 0.712, 0.556, 0.455, 0.375, 0.285, 0.205, 0.155)
+NEUTRAL = (0.985, 0.966, 0.915, 0.852, 0.712, 0.54, 0.455, 0.375, 0.285, 0.205, 0.155)
 AMBER = (
     (0.985, 0.020), (0.960, 0.045), (0.920, 0.085), (0.870, 0.125), (0.820, 0.148), (0.780, 0.150), (0.560, 0.130), (0.500, 0.115),
     (0.430, 0.095), (0.370, 0.075), (0.280, 0.055),
@@ -24,7 +24,7 @@ def _page(name: str) -> Any:
 def _may(permission: str) -> Any:
     def allowed(request: HttpRequest) -> bool:
         app, name = permission.split(".")
-        return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))  # type: ignore[union-attr]
+        return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
     return allowed
 
@@ -59,7 +59,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": "At a glance", "icon": "monitoring", "link": reverse_lazy("admin:index")},
-                    {"title": "Back to the studio", "icon": "arrow_back", "link": "/"},
+                    {"title": "Back to the studio", "icon": "arrow_back", "link": "/", "active": lambda request: False},
                 ]
             },
             {

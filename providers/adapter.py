@@ -131,7 +131,7 @@ class BaseAdapter:
     # -- for authors ------------------------------------------------------------------------------------------------
     def status(self, word: str | int) -> str:
         """Their word for a state in ours; an unlisted word is an error that names it, never silently pending."""
-        found = self.catalogue.statuses.get(str(word))
+        found: str | None = self.catalogue.statuses.get(str(word))
         if found is None:
             raise ProviderError("bad_reply", f"{self.catalogue.name} answered with an unknown status {word!r}.")
         return found

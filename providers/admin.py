@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -12,12 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from . import pricing, repricing
-from .admin_base import ModelAdmin, ReadOnly, action, ask, display, link, pretty
+from .admin_base import ModelAdmin, ReadOnly, TextareaWidget, action, ask, display, link, pretty
 from .catalogue_types import Capability as Spec
 from .errors import CatalogueError
 from .loaded import registry
 from .models import Capability, Provider, RateBucket
 
+PROBLEM = "Why it could not be loaded"
 STATES = {"On": "success", "Off": "info", "Broken": "danger", "Gone": "warning"}
 HEALTH = {"ok": "success", "degraded": "warning", "down": "danger"}
 LIFECYCLES = {"Available": "success", "Deprecated": "warning", "Retired": "danger"}
@@ -52,7 +52,7 @@ class ProviderAdmin(ModelAdmin):
     fieldsets = [
         ("What you may change", {"fields": [("enabled_override", "mode_override"), ("concurrency_override", "rate_override")]}),
         ("How it does", {"fields": [("health", "failure_streak"), "health_note", ("open_until", "fuse_at"), "checked_at"]}),
-        ("Why it could not be loaded", {"fields": ["traceback"], "classes": ["mg-problem"]}),
+        (PROBLEM, {"fields": ["traceback"]}),
         (
             "What its folder says",
             {
@@ -72,7 +72,7 @@ class ProviderAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         broken = bool(obj and obj.problem)
-        return [row for row in self.fieldsets if broken or "mg-problem" not in row[1].get("classes", [])]
+        return [row for row in self.fieldsets if broken or row[0] != PROBLEM]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -173,14 +173,26 @@ def _reset_fuse(row: Provider, data: dict[str, Any]) -> str:
     return f"{row.name}: captured accounts may serve again."
 
 
+class RuleField(forms.JSONField):
+    """Empty when there is none, instead of the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class CapabilityForm(forms.ModelForm):  # type: ignore[type-arg]
+    price_override = RuleField(
+        required=False,
+        widget=TextareaWidget(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text='In the provider\'s credits, like {"kind": "per_second", "rate": "0.05"}. Empty: as the catalogue says.',
+    )
+
     class Meta:
         model = Capability
         fields = ["enabled_override", "label_override", "price_override"]
         help_texts = {
             "enabled_override": "Unknown: as the catalogue says.",
             "label_override": "Empty: as the catalogue says.",
-            "price_override": 'In the provider\'s credits, like {"kind": "per_second", "rate": "0.05"}. Empty: as the catalogue says.',
         }
 
     def clean_price_override(self) -> Any:
@@ -240,8 +252,10 @@ class CapabilityAdmin(ModelAdmin):
     def price(self, row: Capability) -> str:
         """In the provider's own credits; a star marks the operator's price."""
         found = pricing.typical(Spec.from_dict(row.effective_spec))
-        amount = f"{Decimal(found.amount):,f}"
-        return f"{'' if found.exact else 'up to '}{amount} {found.credit_type}{' ★' if row.price_override else ''}"
+        star = " ★" if row.price_override else ""
+        if not found.amount:
+            return f"free{star}"
+        return f"{'' if found.exact else 'up to '}{found.amount.normalize():f} {found.credit_type}{star}"
 
     @display(description="The catalogue's price rule")
     def catalogue_price(self, row: Capability) -> str:

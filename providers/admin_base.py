@@ -7,16 +7,18 @@ asks first (`ask`), with a form where it needs one, and acts on the POST.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
@@ -25,7 +27,7 @@ from unfold.admin import TabularInline as UnfoldTabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -53,6 +55,7 @@ __all__ = [
     "link",
     "money",
     "pretty",
+    "when",
 ]
 
 PasswordWidget = UnfoldAdminPasswordWidget
@@ -66,7 +69,7 @@ WIDGETS: dict[type[forms.Field], type[forms.Widget]] = {
     forms.DecimalField: UnfoldAdminDecimalFieldWidget,
     forms.IntegerField: UnfoldAdminIntegerFieldWidget,
     forms.ModelChoiceField: UnfoldAdminSelectWidget,
-    forms.MultipleChoiceField: UnfoldAdminCheckboxSelectMultiple,
+    forms.MultipleChoiceField: UnfoldAdminCheckboxSelectMultipleWidget,
     forms.SplitDateTimeField: UnfoldAdminSplitDateTimeWidget,
 }
 
@@ -75,10 +78,14 @@ class ModelAdmin(UnfoldModelAdmin):
     list_per_page = 50
     list_filter_sheet = True
     warn_unsaved_form = True
+    formfield_overrides: Mapping[type[models.Field[Any, Any]], Mapping[str, Any]] = {
+        models.URLField: {"assume_scheme": "https"}
+    }
 
 
 class TabularInline(UnfoldTabularInline):
     extra = 0
+    hide_title = True
 
 
 class StackedInline(UnfoldStackedInline):
@@ -107,7 +114,7 @@ class ReadOnly:
 
 
 def may(request: HttpRequest, opts: Any, verb: str) -> bool:
-    return request.user.has_perm(f"{opts.app_label}.{verb}_{opts.model_name}")  # type: ignore[union-attr]
+    return request.user.has_perm(f"{opts.app_label}.{verb}_{opts.model_name}")
 
 
 class Form(forms.Form):
@@ -147,7 +154,7 @@ def ask(
     """Show what is about to happen, with its form; on the POST run it. `run(object, data)` answers with the sentence
     to show afterwards, or with a page of its own. A refusal stands above the form, or beside the field it names."""
     row = _object(admin, request, object_id)
-    filled = form(request.POST or None) if request.method == "POST" else form()
+    filled = form(request.POST) if request.method == "POST" else form()
     if request.method == "POST" and filled.is_valid():
         try:
             done = run(row, filled.cleaned_data)
@@ -215,3 +222,17 @@ def money(micros: int | None, *, signed: bool = False) -> SafeString | str:
     text = f"{credits:+,.2f}" if signed else f"{credits:,.2f}"
     exact = f"{credits:,f}"
     return format_html('<span class="mg-number" title="{}">{}</span>', exact, text)
+
+
+def when(name: str, title: str) -> Callable[[Any, Any], SafeString | str]:
+    """A column for a time: short, to the second, the same everywhere."""
+
+    @display(description=title, ordering=name)
+    def shown(admin: Any, row: Any) -> SafeString | str:
+        moment = getattr(row, name)
+        if moment is None:
+            return "–"
+        words = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+        return format_html('<time class="mg-number" datetime="{}">{}</time>', moment.isoformat(), words)
+
+    return shown

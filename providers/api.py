@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,7 +17,7 @@ from .models import Provider
 from .operations import OPERATIONS
 
 
-class RoleRow(serializers.Serializer):
+class RoleRow(serializers.Serializer[Any]):
     role = serializers.CharField()
     label = serializers.CharField()
     kinds = serializers.ListField(child=serializers.CharField())
@@ -23,7 +25,7 @@ class RoleRow(serializers.Serializer):
     max = serializers.IntegerField(allow_null=True)
 
 
-class OperationRow(serializers.Serializer):
+class OperationRow(serializers.Serializer[Any]):
     id = serializers.CharField()
     object = serializers.CharField()
     label = serializers.CharField()
@@ -33,12 +35,12 @@ class OperationRow(serializers.Serializer):
     outputs = serializers.ListField(child=serializers.CharField())
 
 
-class OperationPage(serializers.Serializer):
+class OperationPage(serializers.Serializer[Any]):
     data = OperationRow(many=True)
     next = serializers.CharField(allow_null=True)
 
 
-class Detected(serializers.Serializer):
+class Detected(serializers.Serializer[Any]):
     url = serializers.CharField()
     provider = serializers.CharField(allow_null=True, help_text="Its id, or null when no provider owns the address.")
     name = serializers.CharField(allow_null=True)
@@ -54,7 +56,7 @@ def all_operations() -> dict[str, Operation]:
     return {**{name: _read(row) for name, row in sorted(own.items())}, **OPERATIONS}
 
 
-def _read(row: dict) -> Operation:
+def _read(row: dict[str, Any]) -> Operation:
     roles = tuple(
         InputRole(
             role=item["role"],
@@ -91,5 +93,6 @@ class Detect(APIView):
         if not url:
             raise serializers.ValidationError({"url": ["Needed: the address to look at."]})
         slug = registry.detect(url)
-        name = registry.get(slug).catalogue.name if slug else None  # type: ignore[union-attr]
+        found = registry.get(slug) if slug else None
+        name = found.catalogue.name if found and found.catalogue else None
         return Response({"url": url, "provider": slug, "name": name})

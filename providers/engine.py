@@ -11,7 +11,8 @@ import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from types import GeneratorType
+from typing import Any, TypeGuard, TypeVar, cast
 
 from .errors import AuthorError, ProviderError, TransportError
 from .http.auth import Draft, authorise
@@ -55,7 +56,7 @@ def run_verb(
     """
     run = _Run(label, site, now, nonce, pays_default, max_requests, Redactor(site.secrets.values()))
     try:
-        return (yield from run.steps(verb))
+        return cast(T, (yield from run.steps(verb)))
     except ReplayMismatch:
         raise
     except Exception as error:
@@ -85,9 +86,9 @@ class _Run:
     thrown: ProviderError | None = None
     spilled: dict[str, Path] = field(default_factory=dict)
 
-    def steps(self, verb: Callable[[], Verb[T]]) -> Driving[T]:
+    def steps(self, verb: Callable[[], Any]) -> Driving[Any]:
         made = verb()
-        if not inspect.isgenerator(made):
+        if not isinstance(made, GeneratorType):
             return self.result(made)
         answer: Reply | ProviderError | None = None
         try:
@@ -150,6 +151,7 @@ class _Run:
                 continue
             error = self.judged(got, request, pays, repeatable, trusting)
             if error is None:
+                assert isinstance(got, Reply)  # a TransportError is always judged an error
                 return got
             wait = self.pause(got, tries) if repeatable and not request.on_event else None
             doubtful = doubtful or error.code == LOST
@@ -161,19 +163,21 @@ class _Run:
     def attempt(self, wire: Wire) -> Driving[Reply | TransportError]:
         """Send once. What breaks while a paid answer is being read leaves the outcome unknown."""
         try:
-            return (yield wire)
+            reply = yield wire
         except TransportError as error:
             return error
         except ReplayMismatch:
             raise
         except Exception as error:
-            known = isinstance(error, ProviderError)
-            if known and not (wire.pays and error.code == "bad_reply"):
+            known = error if isinstance(error, ProviderError) else None
+            if known and not (wire.pays and known.code == "bad_reply"):
                 raise
-            why = error.message if known else f"its answer could not be handled ({said(error)})"
+            why = known.message if known else f"its answer could not be handled ({said(error)})"
             raise (
                 lost(self.site, why) if wire.pays else ProviderError("bad_reply", f"{self.site.name}: {why}.")
             ) from error
+        assert reply is not None  # only a Sleep is answered with nothing
+        return reply
 
     def wire(self, request: Request, made: Draft, pays: bool, repeatable: bool, trusting: bool) -> Wire:
         """Signed anew for every attempt."""
@@ -203,9 +207,9 @@ class _Run:
             on_event=request.on_event,
         )
 
-    def leads_on(self, got: Reply | TransportError, request: Request) -> bool:
-        reply = isinstance(got, Reply) and got.status in REDIRECTING and got.status not in request.accept
-        return reply and request.method.upper() in ("GET", "HEAD")
+    def leads_on(self, got: Reply | TransportError, request: Request) -> TypeGuard[Reply]:
+        leads = isinstance(got, Reply) and got.status in REDIRECTING and got.status not in request.accept
+        return leads and request.method.upper() in ("GET", "HEAD")
 
     def next_hop(self, made: Draft, reply: Reply, hops: int) -> Draft:
         if hops >= REDIRECTS or not reply.header("location"):
@@ -257,10 +261,10 @@ class _Run:
 
     def verdict(self, error: Exception) -> Exception:
         """What leaves the verb. An adapter's own refusal stands; any other end after a paid answer loses it."""
-        known = isinstance(error, ProviderError)
-        refusal = known and error is not self.thrown and error.code != "bad_reply"
-        if self.owing and not refusal and not (known and error.code == LOST):
-            return lost(self.site, error.message if known else said(error))
+        known = error if isinstance(error, ProviderError) else None
+        refusal = known and known is not self.thrown and known.code != "bad_reply"
+        if self.owing and not refusal and not (known and known.code == LOST):
+            return lost(self.site, known.message if known else said(error))
         if isinstance(error, (ProviderError, AuthorError)):
             return error
         if self.answered:
@@ -283,7 +287,7 @@ def drive(steps: Driving[T], send: Callable[[Wire], Reply], sleep: Callable[[flo
         while True:
             ended, value = advance(steps, answer)
             if ended:
-                return value
+                return cast(T, value)
             answer = None
             if isinstance(value, Sleep):
                 sleep(value.seconds)

@@ -76,7 +76,8 @@ def write(
         return False
     fields = {
         "label": spec.label, "output_kind": _kind(spec, operations), "spec": data, "spec_hash": digest, "origin": origin, "missing": False,
-        "lifecycle": spec.lifecycle.get("status") or "available", "retires_on": _date(spec.lifecycle.get("retires_on")), "position": spec.position,
+        "lifecycle": spec.lifecycle.get("status") or "available", "retires_on": _date(spec.lifecycle.get("retires_on")),
+        "position": spec.position,
     }  # fmt: skip
     Capability.objects.update_or_create(provider=provider, model=spec.model, operation=spec.operation, defaults=fields)
     return True

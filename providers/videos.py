@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from .models import Capability, Provider
 from .presenting import Typical, Why
@@ -46,12 +46,11 @@ def _all_closed(capabilities: Sequence[Capability], why: Why) -> str:
 
 def _dictionary(rows: Sequence[Capability], typical: Typical) -> dict[str, Any]:
     resolutions = _choices(rows, "resolution")
+    largest = max(map(_pixels, resolutions), default=SIZES["720p"], key=lambda size: size[0] * size[1])
     per_second = [float(typical(row)) / CREDITS_PER_DOLLAR / _seconds(row) for row in rows]
     return {
         "max_duration_seconds": max((_longest(row) for row in rows), default=0),
-        "max_resolution": list(
-            max((_pixels(name) for name in resolutions), default=SIZES["720p"], key=lambda size: size[0] * size[1])
-        ),
+        "max_resolution": list(largest),
         "supports_image_input": any(
             "image" in role.get("kinds", ()) for row in rows for role in row.spec.get("inputs", ())
         ),
@@ -70,7 +69,7 @@ def _property(row: Capability, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _choices(rows: Iterable[Capability], name: str) -> list[str]:
+def _choices(rows: Sequence[Capability], name: str) -> list[str]:
     return list(
         dict.fromkeys(str(value) for row in rows for value in _property(row, name).get("enum", ()) if value is not None)
     )
@@ -90,7 +89,7 @@ def _seconds(row: Capability) -> float:
     return float(default) if _is_number(default) and default > 0 else USUAL_SECONDS
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

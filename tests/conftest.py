@@ -53,8 +53,8 @@ def pytest_report_header() -> str:
 
     database = settings.DATABASES["default"]
     where = f"{database.get('HOST') or ''}{':' if database.get('PORT') else ''}{database.get('PORT') or ''}"
-    broker = "Redis" if settings.REDIS_URL else "the database"
-    return f"database: {database['ENGINE'].rpartition('.')[2]} {where}; broker and cache: {broker}{' and files' if not settings.REDIS_URL else ''}"
+    broker, cache = ("Redis", "Redis") if settings.REDIS_URL else ("the database", "files")
+    return f"database: {database['ENGINE'].rpartition('.')[2]} {where}; broker: {broker}; cache: {cache}"
 
 
 # -- the network ends at this machine ---------------------------------------------------------------------------------
@@ -71,7 +71,11 @@ def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def _guarded(real: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(self: socket.socket, *args: Any) -> Any:
         address = args[-1]
-        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple) and not _is_here(str(address[0])):
+        if (
+            self.family in (socket.AF_INET, socket.AF_INET6)
+            and isinstance(address, tuple)
+            and not _is_here(str(address[0]))
+        ):
             raise WayOut(f"Tests reach no other machine; this one tried {address[0]}:{address[1]}.")
         return real(self, *args)
 
@@ -184,7 +188,9 @@ def api(db: None) -> Callable[..., Any]:
     from accounts import keys, people
 
     def make(user: Any, scopes: tuple[str, ...] = ("read", "submit"), workspace: Any = None, **more: Any) -> Any:
-        key, secret = keys.issue(workspace=workspace or people.workspaces_of(user)[-1], user=user, name="test", scopes=scopes, **more)
+        key, secret = keys.issue(
+            workspace=workspace or people.workspaces_of(user)[-1], user=user, name="test", scopes=scopes, **more
+        )
         client = APIClient(HTTP_AUTHORIZATION=f"Bearer {secret}")
         client.key, client.secret = key, secret
         return client

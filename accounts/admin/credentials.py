@@ -14,7 +14,7 @@ from providers.admin_base import PasswordWidget, TabularInline, display
 REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)")
 
 
-class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
+class CredentialForm(forms.ModelForm):
     value = forms.CharField(
         label="New value",
         required=False,
@@ -27,6 +27,11 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Credential
         fields = ["name", "value", "reference"]
         help_texts = {"name": "As the provider's catalogue calls it, for example api_key."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("name", "value", "reference"):
+            self.fields[name].widget.attrs["aria-label"] = self.fields[name].label or name  # the table's head is no label
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -14,7 +14,7 @@ from django.utils.html import format_html_join
 from accounts import tending
 from accounts.errors import Refused
 from accounts.models import Credential, Lease, Pool, ProviderAccount
-from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, money, pretty
+from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, money, pretty, when
 
 from .credentials import CredentialInline, store
 
@@ -58,7 +58,7 @@ class ReasonForm(Form):
 
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(ModelAdmin):
-    list_display = ["label", "provider", "holder", "shown_status", "balances", "places", "priority", "last_used_at"]
+    list_display = ["label", "provider", "holder", "shown_status", "balances", "places", "priority", "used"]
     list_filter = [
         "provider",
         "status",
@@ -83,7 +83,7 @@ class ProviderAccountAdmin(ModelAdmin):
             "How it stands",
             {"fields": [("status", "cooldown_until"), "status_reason", ("failure_streak", "last_used_at", "inspected_at"), "facts_text"]},
         ),
-        ("Where it came from", {"fields": [("origin", "created_by", "created_at", "deleted_at")]}),
+        ("Where it came from", {"fields": [("origin", "created_by"), ("created_at", "deleted_at")]}),
     ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderAccount]:
@@ -114,6 +114,8 @@ class ProviderAccountAdmin(ModelAdmin):
         if formset.changed_objects or formset.new_objects:
             tending.renewed(form.instance)
 
+    used = when("last_used_at", "Last used")
+
     @display(description="For", ordering="workspace")
     def holder(self, row: ProviderAccount) -> str:
         return str(row.workspace) if row.workspace else "everyone"
@@ -141,6 +143,12 @@ class ProviderAccountAdmin(ModelAdmin):
     @display(description="What the provider told")
     def facts_text(self, row: ProviderAccount) -> str:
         return pretty(row.facts)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Only what could be done to it as it stands."""
+        row = self.get_object(request, str(object_id))
+        possible = _possible(row) if row else set()
+        return [item for item in super().get_actions_detail(request, object_id) if item.path in possible]
 
     # -- actions ---------------------------------------------------------------------------------------------------------
     @action(description="Ask the provider", icon="stethoscope", permissions=["change"])
@@ -200,6 +208,13 @@ class ProviderAccountAdmin(ModelAdmin):
         for row in chosen:
             tending.end_cooldown(row)
         self.message_user(request, f"Rests ended: {len(chosen)}.")
+
+
+def _possible(row: ProviderAccount) -> set[str]:
+    if row.deleted_at:
+        return set()
+    switch = "switch_on" if row.status != "active" else "switch_off"
+    return {"probe", switch, "remove", *(["end_cooldown"] if row.is_cooling else [])}
 
 
 def _probe(row: ProviderAccount, data: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from accounts.errors import Refused
 from accounts.models import ApiKey, Membership, SignInLink, Workspace
 from accounts.models.keys import SCOPES
 from accounts.money import read_amount
-from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, link, money
+from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, link, money, when
 
 KEY_STATES = {"Live": "success", "Expired": "warning", "Revoked": "danger"}
 
@@ -100,7 +100,7 @@ class KeyForm(Form):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnly, ModelAdmin):
-    list_display = ["name", "shown_prefix", "user", "workspace", "shown_scopes", "state", "last_used_at"]
+    list_display = ["name", "shown_prefix", "user", "workspace", "shown_scopes", "state", "used"]
     list_filter = [("revoked_at", admin.EmptyFieldListFilter), "workspace"]
     list_select_related = ["user", "workspace"]
     search_fields = ["name", "prefix", "user__username", "workspace__slug"]
@@ -111,6 +111,8 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
         ("created_at", "expires_at", "revoked_at", "last_used_at"),
     ]  # fmt: skip
     readonly_fields = ["shown_prefix", "shown_scopes", "budget"]
+
+    used = when("last_used_at", "Last used")
 
     @display(description="Key")
     def shown_prefix(self, row: ApiKey) -> str:
@@ -167,6 +169,7 @@ def shown_once(page: Any, request: HttpRequest, *, title: str, secret: str) -> H
 
 @admin.register(SignInLink)
 class SignInLinkAdmin(ReadOnly, ModelAdmin):
-    list_display = ["user", "expires_at", "used_at"]
+    list_display = ["user", "expires", "used"]
     list_select_related = ["user"]
     fields = ["user", "expires_at", "used_at"]
+    expires, used = when("expires_at", "Expires"), when("used_at", "Used")

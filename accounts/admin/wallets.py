@@ -14,9 +14,9 @@ from accounts import ledger
 from accounts.errors import Refused
 from accounts.models import Entry, Exchange, Pool
 from accounts.money import read_amount, short
-from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, link, money
+from providers.admin_base import Form, ModelAdmin, ReadOnly, TabularInline, action, ask, display, link, money, when
 
-KINDS = {"Grant": "success", "Refund": "success", "Capture": "warning", "Adjustment": "info", "Sync": "info"}
+KINDS = {"Grant": "success", "Refund": "success", "Adjustment": "info", "Sync": "info"}
 
 
 class AmountForm(Form):
@@ -27,10 +27,12 @@ class AmountForm(Form):
 class EntryInline(ReadOnly, TabularInline):
     model = Entry
     verbose_name_plural = "latest entries"
-    fields = ["created_at", "kind", "shown_amount", "shown_held", "shown_after", "note", "actor"]
+    fields = ["at", "kind", "shown_amount", "shown_held", "shown_after", "note", "actor"]
     readonly_fields = fields
     per_page = 20
     show_change_link = True
+
+    at = when("created_at", "When")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return super().get_queryset(request).select_related("actor")
@@ -62,7 +64,7 @@ class HolderFilter(admin.SimpleListFilter):
 
 @admin.register(Pool)
 class PoolAdmin(ReadOnly, ModelAdmin):
-    list_display = ["holder", "credit_type", "shown_balance", "shown_held", "shown_available", "unlimited", "synced_at"]
+    list_display = ["holder", "credit_type", "shown_balance", "shown_held", "shown_available", "unlimited", "synced"]
     list_filter = [HolderFilter, "credit_type", "unlimited"]
     list_select_related = ["workspace", "account__provider"]
     ordering = ["workspace__name", "account__label"]
@@ -83,6 +85,8 @@ class PoolAdmin(ReadOnly, ModelAdmin):
         "unlimited",
         "synced_at",
     ]
+
+    synced = when("synced_at", "Told by the provider")
 
     @display(description="Holder", ordering="workspace__name")
     def holder(self, row: Pool) -> str:
@@ -129,7 +133,7 @@ def _write(pool: Pool, data: dict[str, Any], verb: str, actor: Any) -> str:
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, ModelAdmin):
-    list_display = ["created_at", "pool", "shown_kind", "shown_amount", "shown_held", "shown_after", "note", "actor"]
+    list_display = ["at", "pool", "shown_kind", "shown_amount", "shown_held", "shown_after", "note", "actor"]
     list_filter = ["kind", ("pool__workspace", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["pool__workspace", "pool__account__provider", "actor"]
     search_fields = ["key", "note", "reference"]
@@ -139,6 +143,8 @@ class EntryAdmin(ReadOnly, ModelAdmin):
         "note", "actor",
     ]  # fmt: skip
     readonly_fields = ["shown_amount", "shown_held", "shown_after", "shown_held_after"]
+
+    at = when("created_at", "When")
 
     @display(description="Kind", label=KINDS, ordering="kind")
     def shown_kind(self, row: Entry) -> str:
@@ -161,7 +167,7 @@ class EntryAdmin(ReadOnly, ModelAdmin):
         return money(row.held_after)
 
 
-class ExchangeForm(forms.ModelForm):  # type: ignore[type-arg]
+class ExchangeForm(forms.ModelForm):
     class Meta:
         model = Exchange
         fields = ["provider", "credit_type", "credits", "markup_percent"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from generations.models import Attempt
-from providers.admin_base import ModelAdmin, ReadOnly, display, link, money, pretty
+from providers.admin_base import ModelAdmin, ReadOnly, display, link, money, pretty, when
 
 STATES = {
     "Sending": "primary",
@@ -49,10 +49,13 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
         "usage_text",
     ]
     fields = [
-        ("generation_link", "number", "shown_state"), ("model", "account"), ("remote_id", "vendor_code"), ("error_code", "error_message"),
+        ("generation_link", "number", "shown_state"), ("made_with", "account"), ("remote_id", "vendor_code"),
+        ("error_code", "error_message"),
         ("charged", "cost", "credit_type"), ("created_at", "accepted_at", "finished_at"), ("deadline_at", "cancel_asked_at", "strikes"),
         "decision_text", "memo_text", "outputs_text", "usage_text",
     ]  # fmt: skip
+
+    sent, ended = when("created_at", "Sent"), when("finished_at", "Ended")
 
     @display(description="Attempt")
     def short(self, row: Attempt) -> str:
@@ -63,12 +66,12 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
         return row.get_state_display()
 
     @display(description="Model")
-    def model(self, row: Attempt) -> str:
+    def made_with(self, row: Attempt) -> str:
         return row.capability.model_id
 
     @display(description="Generation")
     def generation_link(self, row: Attempt) -> str:
-        return link(row.generation)
+        return link(row.generation, row.generation.prompt[:60])
 
     @display(description="Cost at the provider")
     def cost(self, row: Attempt) -> str:

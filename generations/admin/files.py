@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 
 from generations.models import Asset, Blob
-from providers.admin_base import ModelAdmin, ReadOnly, display, link, pretty
+from providers.admin_base import ModelAdmin, ReadOnly, display, link, pretty, when
 
 
 @admin.register(Asset)
 class AssetAdmin(ReadOnly, ModelAdmin):
-    list_display = ["shown_name", "kind", "origin", "size", "measure", "workspace", "user", "created_at"]
+    list_display = ["shown_name", "kind", "origin", "size", "measure", "workspace", "user", "made"]
     list_filter = [
         "kind",
         "origin",
@@ -29,6 +29,8 @@ class AssetAdmin(ReadOnly, ModelAdmin):
         ("workspace", "user"), ("generation_link", "blob_link"),
         ("created_at", "derived_at", "deleted_at"), "facts_text", "text_start",
     ]  # fmt: skip
+
+    made = when("created_at", "Kept since")
 
     @display(description="Name", ordering="name")
     def shown_name(self, row: Asset) -> str:
@@ -62,10 +64,12 @@ class AssetAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Blob)
 class BlobAdmin(ReadOnly, ModelAdmin):
-    list_display = ["sha256", "mime", "size", "uses", "created_at"]
+    list_display = ["sha256", "mime", "size", "uses", "made"]
     list_filter = ["mime"]
     search_fields = ["sha256", "key"]
     date_hierarchy = "created_at"
+
+    made = when("created_at", "Kept since")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Blob]:
         return super().get_queryset(request).annotate(use_count=Count("assets"))

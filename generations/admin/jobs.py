@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -12,9 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from accounts.errors import Refused
 from generations import lifecycle
 from generations.lifecycle.settling import VERDICTS
-from generations.models import Generation
+from generations.models import Event, Generation
 from generations.models.generations import State, Status
-from providers.admin_base import Form, ModelAdmin, ReadOnly, action, ask, display, link, money, pretty
+from providers.admin_base import Form, ModelAdmin, ReadOnly, action, ask, display, link, money, pretty, when
 
 STATUSES = {
     "Queued": "",
@@ -29,7 +30,7 @@ STATUSES = {
     "Cancelled": "",
 }
 SAYS = {
-    "arrived": "It arrived: the provider has it under the id below. It is followed from now on.",
+    "arrived": "It arrived. The provider has it under the id below; it is followed from now on.",
     "never_arrived": "It never arrived: nothing was made and nothing charged. It is tried again.",
     "charged": "It was charged, but its result is lost. The account pays, the person does not.",
 }
@@ -44,7 +45,17 @@ class SettleForm(Form):
 
 @admin.register(Generation)
 class GenerationAdmin(ReadOnly, ModelAdmin):
-    list_display = ["prompt_start", "shown_status", "model", "mode", "workspace", "user", "cost", "tries", "created_at"]
+    list_display = [
+        "prompt_start",
+        "shown_status",
+        "made_with",
+        "mode_name",
+        "workspace",
+        "user",
+        "cost",
+        "tries",
+        "asked",
+    ]
     list_filter = [
         "status", "unknown", "mode", "output_kind", ("capability__provider", admin.RelatedOnlyFieldListFilter),
         ("workspace", admin.RelatedOnlyFieldListFilter), ("deleted_at", admin.EmptyFieldListFilter), "created_at",
@@ -56,16 +67,16 @@ class GenerationAdmin(ReadOnly, ModelAdmin):
     actions_detail = ["retry", "cancel", "pause", "resume", "settle"]
     change_form_after_template = "admin/generation_story.html"
     readonly_fields = [
-        "shown_status", "model", "cost", "held", "quoted", "params_text", "metadata_text", "quote_text", "account_pinned", "original",
-        "page",
+        "shown_status", "made_with", "mode_name", "cost", "held", "quoted", "asked", "begun", "ended", "params_text", "metadata_text",
+        "quote_text", "account_pinned", "original", "page",
     ]  # fmt: skip
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    ("shown_status", "model", "mode"), "prompt", "note", ("error_code", "retryable"), "error_message",
-                    ("quoted", "held", "cost"), ("created_at", "started_at", "finished_at"), ("workspace", "user", "api_key"), "page",
+                    ("shown_status", "mode_name"), ("made_with", "page"), "prompt", "note", ("error_code", "retryable"), "error_message",
+                    ("quoted", "held", "cost"), ("asked", "begun"), ("ended", "api_key"), ("workspace", "user"),
                 ]
             },
         ),
@@ -102,8 +113,14 @@ class GenerationAdmin(ReadOnly, ModelAdmin):
     def shown_status(self, row: Generation) -> str:
         return "Outcome unknown" if row.unknown else row.get_status_display()
 
+    asked, begun, ended = when("created_at", "Asked for"), when("started_at", "Begun"), when("finished_at", "Ended")
+
+    @display(description="Mode", ordering="mode")
+    def mode_name(self, row: Generation) -> str:
+        return row.mode
+
     @display(description="Model")
-    def model(self, row: Generation) -> str:
+    def made_with(self, row: Generation) -> str:
         return f"{row.capability.model_id} ({row.operation})"
 
     @display(description="Charged", ordering="charged_micros")
@@ -241,12 +258,19 @@ def _story(row: Generation) -> dict[str, Any]:
         "story_attempts": [
             {"row": one, "decision": _decision(one.decision), "cost": money(one.cost_micros)} for one in attempts
         ],
-        "story_events": row.events.all()[:500],
+        "story_events": [(event, list(_facts(event))) for event in row.events.all()[:500]],
         "story_assets": row.assets.select_related("blob", "thumbnail"),
         "story_inputs": row.inputs.select_related("asset__blob"),
         "story_receipt": row.receipt,
         "story_step": getattr(row, "step", None),
     }
+
+
+def _facts(event: Event) -> Iterator[tuple[str, str]]:
+    """What an event tells, for people: money as credits, and the attempt by its number."""
+    for name, value in event.data.items():
+        if value not in (None, "") and name != "attempt":
+            yield name, money(value) if name == "charged" and isinstance(value, int) else str(value)[:160]
 
 
 def _decision(found: dict[str, Any]) -> dict[str, Any]:

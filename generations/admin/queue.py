@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from generations.models import Event, Pulse, Step
-from providers.admin_base import ModelAdmin, ReadOnly, display, link, pretty
+from providers.admin_base import ModelAdmin, ReadOnly, display, link, pretty, when
 
 FAR = 2**33  # later than any real time: what is paused has no due time
 
@@ -21,6 +21,7 @@ def moment(seconds: float) -> datetime:
 @admin.register(Step)
 class StepAdmin(ReadOnly, ModelAdmin):
     list_display = ["generation_link", "verb", "cluster", "due", "claimed", "looks", "errors", "progress", "note"]
+    list_display_links = ["verb"]
     list_filter = ["verb", "cluster", "claimed"]
     list_select_related = ["generation"]
     search_fields = ["generation__id", "note"]
@@ -36,7 +37,7 @@ class StepAdmin(ReadOnly, ModelAdmin):
 
     @display(description="Generation")
     def generation_link(self, row: Step) -> str:
-        return link(row.generation)
+        return link(row.generation, row.generation.prompt[:60])
 
     @display(description="Due", ordering="due_at")
     def due(self, row: Step) -> str:
@@ -48,18 +49,19 @@ class StepAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnly, ModelAdmin):
-    list_display = ["at", "kind", "status", "generation", "workspace"]
+    list_display = ["time", "kind", "status", "generation_link", "workspace"]
     list_filter = ["kind", "status"]
     list_select_related = ["generation", "workspace"]
     search_fields = ["generation__id"]
     date_hierarchy = "at"
     ordering = ["-id"]
     readonly_fields = ["data_text", "generation_link"]
+    time = when("at", "When")
     fields = [("at", "kind", "status"), ("generation_link", "workspace"), "data_text"]
 
     @display(description="Generation")
     def generation_link(self, row: Event) -> str:
-        return link(row.generation)
+        return link(row.generation, row.generation.prompt[:60])
 
     @display(description="What it says")
     def data_text(self, row: Event) -> str:

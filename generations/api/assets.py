@@ -42,7 +42,7 @@ def visible(request: Request, pk: UUID) -> Asset:
 
 class Assets(ListAPIView):
     serializer_class = AssetRow
-    parser_classes = (MultiPartParser, *api_settings.DEFAULT_PARSER_CLASSES)
+    parser_classes = (MultiPartParser, *api_settings.DEFAULT_PARSER_CLASSES)  # type: ignore[arg-type]
 
     def get_queryset(self) -> QuerySet[Asset]:
         asked = self.request.query_params
@@ -69,7 +69,7 @@ class Assets(ListAPIView):
     def get(self, request: Request) -> Response:
         """The workspace's files, newest first."""
         return self.get_paginated_response(
-            [presenting.asset_row(row) for row in self.paginate_queryset(self.get_queryset())]
+            [presenting.asset_row(row) for row in self.paginate_queryset(self.get_queryset()) or []]
         )
 
     @extend_schema(
@@ -93,7 +93,7 @@ class Assets(ListAPIView):
 
 
 def _uploaded(request: Request, where: dict[str, Any]) -> Asset:
-    body = reading.body(request.data.dict(), "file", "name")
+    body = reading.body({**request.POST.dict(), **request.FILES.dict()}, "file", "name")
     file = request.FILES.get("file")
     if file is None:
         raise field_errors({"file": ["Needed: the file, as a multipart part named file."]})

@@ -38,7 +38,9 @@ class Providers(ListAPIView):
         """Every provider, with whether this workspace can use it and why not."""
         environment = reading.choice(request.query_params, "environment", ENVIRONMENTS)
         found = self.get_queryset().filter(kind=environment) if environment else self.get_queryset()
-        return self.get_paginated_response(provider_rows(self.paginate_queryset(found), acting_workspace(request)))
+        return self.get_paginated_response(
+            provider_rows(self.paginate_queryset(found) or [], acting_workspace(request))
+        )
 
 
 class ProviderDetail(APIView):
@@ -63,7 +65,7 @@ class VideoProviders(ListAPIView):
     @extend_schema(operation_id="videos_providers_list", tags=["catalogue"])
     def get(self, request: Request) -> Response:
         """Video providers as flat capability dictionaries; money in dollars."""
-        page = self.paginate_queryset(self.get_queryset())
+        page = self.paginate_queryset(self.get_queryset()) or []
         shown = Catalogue(acting_workspace(request))
         by_provider = capabilities_of(page, operation__in=VIDEO)
         return self.get_paginated_response([shown.video_row(row, by_provider[row.pk]) for row in page])
@@ -89,7 +91,7 @@ class Models(ListAPIView):
     def get(self, request: Request) -> Response:
         """Every model, with schema, price, availability and reason."""
         names = _filtered(self.get_queryset(), request).values("provider__slug", "model").distinct()
-        page = [(row["provider__slug"], row["model"]) for row in self.paginate_queryset(names)]
+        page = [(row["provider__slug"], row["model"]) for row in self.paginate_queryset(names) or []]
         return self.get_paginated_response(model_rows(page, acting_workspace(request)))
 
 

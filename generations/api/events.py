@@ -86,5 +86,5 @@ class GenerationEvents(ListAPIView):
         if request.accepted_renderer.format == EventStream.format:
             return streamed(request, visible(request, pk).pk)
         return self.get_paginated_response(
-            [presenting.event_row(row) for row in self.paginate_queryset(self.get_queryset())]
+            [presenting.event_row(row) for row in self.paginate_queryset(self.get_queryset()) or []]
         )

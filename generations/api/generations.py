@@ -73,7 +73,9 @@ class Generations(ListAPIView):
     )
     def get(self, request: Request) -> Response:
         """The workspace's generations, newest first."""
-        return self.get_paginated_response(presenting.generation_rows(self.paginate_queryset(self.get_queryset())))
+        return self.get_paginated_response(
+            presenting.generation_rows(self.paginate_queryset(self.get_queryset()) or [])
+        )
 
     @extend_schema(
         operation_id="generations_create",

@@ -12,7 +12,7 @@ from .creating import create, retry
 from .ending import fail, succeed
 from .moves import record as note
 from .people import cancel, pause, remove, resume
-from .settling import callback, settle
+from .settling import callback, recover, settle
 from .trying import accept, begin, cancelled, deliver, end, expire, lose, postpone, wait
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "note",
     "pause",
     "postpone",
+    "recover",
     "remove",
     "resume",
     "retry",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from generations.models import Attempt, Generation, Step
 from generations.models.generations import OPEN, State, Status
 from generations.policy import MAX_RETRIES
 from providers.errors import ProviderError
-from providers.types import Usage
+from providers.types import Accepted, Done, Usage
 
 from . import trying
 from .ending import fail
@@ -67,7 +68,7 @@ def _arrived(generation: Generation, attempt: Attempt, by: Any, remote_id: str) 
 def _never_arrived(generation: Generation, attempt: Attempt, by: Any, remote_id: str) -> None:
     """Nothing was made and nothing charged: the attempt is given up and the job tried again."""
     with transaction.atomic():
-        step = _claim(generation)
+        step = _claim(generation, idle=True)
         record(generation, "settled", {"verdict": "never_arrived", "by": str(by), **attempt.facts})
         _abandon(
             step,
@@ -87,19 +88,26 @@ def _charged(generation: Generation, attempt: Attempt, by: Any, remote_id: str) 
         _abandon(step, generation, attempt, error, again=False)
 
 
-def _claim(generation: Generation) -> Step:
-    """Take the step from whoever works on it, so that the person's word is the last."""
+def _claim(generation: Generation, *, idle: bool = False) -> Step:
+    """Take the step from whoever works on it; `idle`: only when nobody is asking the provider at this moment."""
     step = own_step(generation)
+    if idle and step.claimed and step.due_at > time.time():
+        raise Refused("conflict", "The provider is being asked about it right now. Try again in a moment.", status=409)
     fence_off(step)
     generation.refresh_from_db()
     return step
 
 
-def _adopt(step: Step, generation: Generation, attempt: Attempt, remote_id: str) -> None:
+def _adopt(
+    step: Step, generation: Generation, attempt: Attempt, remote_id: str, memo: dict[str, Any] | None = None
+) -> None:
     now = timezone.now()
     move_attempt(
         attempt, [State.UNKNOWN], State.ACCEPTED, accepted_at=now, remote_id=remote_id, remote_digest=trying.digest(remote_id),
-        deadline_at=now + timedelta(seconds=float(attempt.capability.spec.get("polling", {}).get("deadline", 900))), strikes=0,
+        memo=memo or attempt.memo,
+        strikes=0,
+        deadline_at=attempt.deadline_at
+        or now + timedelta(seconds=float(attempt.capability.spec.get("polling", {}).get("deadline", 900))),
     )  # fmt: skip
     move(generation, [Status.SUBMITTING], Status.RUNNING, data=attempt.facts, unknown=False, note="")
     due(step, "look", "poll", looks=0, errors=0, account_id=attempt.account_id)
@@ -107,7 +115,7 @@ def _adopt(step: Step, generation: Generation, attempt: Attempt, remote_id: str)
 
 
 def _abandon(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, *, again: bool) -> None:
-    trying.close_attempt(attempt, State.ABANDONED, error)
+    trying.close_attempt(attempt, State.ABANDONED, error, old=[State.UNKNOWN])  # a worker may have found it meanwhile
     if not again or generation.cancel_requested_at or generation.retries >= MAX_RETRIES:
         ended = (
             (Status.CANCELLED, "cancelled", "Cancelled.")
@@ -131,10 +139,35 @@ def callback(attempt: Attempt, remote_id: str = "") -> None:
         record(attempt.generation, "callback", attempt.facts)
         if attempt.state == State.UNKNOWN and remote_id and _found(attempt, remote_id):
             return
+        if attempt.state == State.SENDING and remote_id:
+            _remember(attempt, remote_id)
         rows = Step.objects.filter(pk=attempt.generation_id, verb__in=["look", "settle"], claimed=False)
         rows.update(due_at=time.time(), change_seq=now_micros())
         for cluster in rows.values_list("cluster", flat=True):
             bells.ring_on_commit(cluster)
+
+
+def _remember(attempt: Attempt, remote_id: str) -> None:
+    """It calls back before its answer was kept: should that answer be lost, this is where the job can be found."""
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        sending = Attempt.objects.filter(pk=attempt.pk, state=State.SENDING, remote_id="")
+        sending.update(remote_id=remote_id, remote_digest=trying.digest(remote_id))
+
+
+def recover(attempt: Attempt, reply: Accepted | Done) -> bool:
+    """An answer that came after its worker had lost the step: if the attempt is unknown since, this settles it."""
+    generation = attempt.generation
+    with transaction.atomic():
+        step = _claim(generation)
+        attempt.refresh_from_db()
+        if attempt.state != State.UNKNOWN:
+            return False
+        record(generation, "recovered", attempt.facts)
+        if isinstance(reply, Done):
+            trying.deliver(step, generation, attempt, reply)
+        else:
+            _adopt(step, generation, attempt, reply.remote_id, dict(reply.memo))
+    return True
 
 
 def _found(attempt: Attempt, remote_id: str) -> bool:

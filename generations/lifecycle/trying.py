@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import leasing, ledger, standing
+from accounts.errors import InsufficientCredits
 from generations import bells, inbox, quoting
 from generations.claims import LEASE
 from generations.models import Attempt, Generation, Step
@@ -32,9 +34,19 @@ from .moves import due, fence, move, move_attempt, record
 
 def begin(step: Step, generation: Generation, *, seconds: float) -> Attempt | None:
     """queued → submitting with a `sending` attempt, or None when it must wait or can never be served."""
+    offers = quoting.offers(generation)
+    try:
+        return _choose_and_begin(step, generation, offers, seconds)
+    except InsufficientCredits:  # another worker has just held what this account had left
+        wait(step, generation, seconds=1, note="")
+        return None
+
+
+def _choose_and_begin(
+    step: Step, generation: Generation, offers: list[leasing.Offer], seconds: float
+) -> Attempt | None:
     with transaction.atomic():
         fence(step)
-        offers = quoting.offers(generation)
         choice = leasing.pick(offers, workspace=generation.workspace, pinned=generation.pinned_id)
         attempt_id = uuid.uuid4()
         if not choice.served:
@@ -101,7 +113,8 @@ def accept(
         now = timezone.now()
         move_attempt(
             attempt, [State.SENDING, State.UNKNOWN], State.ACCEPTED, accepted_at=now, remote_id=reply.remote_id,
-            remote_digest=digest(reply.remote_id), memo=dict(reply.memo), deadline_at=now + timedelta(seconds=deadline), strikes=0,
+            remote_digest=digest(reply.remote_id), memo=dict(reply.memo) or attempt.memo, strikes=0,
+            deadline_at=attempt.deadline_at or now + timedelta(seconds=deadline),
         )  # fmt: skip
         move(generation, [Status.SUBMITTING], Status.RUNNING, data=attempt.facts, unknown=False, note="")
         soon = 0 if _wished(generation) else min(first_look, deadline)
@@ -125,13 +138,15 @@ def deliver(step: Step, generation: Generation, attempt: Attempt, done: Done) ->
     """The provider has finished: the account is charged, where the results are is saved; fetching comes second."""
     with transaction.atomic():
         fence(step)
-        usage = done.usage or Usage()
-        cost = quoting.account_cost(attempt, usage)
+        held_as = attempt.credit_type
+        usage = quoting.counted(generation, done)
+        price = quoting.account_price(attempt, usage)
         remote = {"remote_id": done.remote_id, "remote_digest": digest(done.remote_id)} if done.remote_id else {}
         memo = {"memo": dict(done.memo)} if done.memo else {}
         move_attempt(
-            attempt, OPEN, State.SUCCEEDED, finished_at=timezone.now(), outputs=inbox.written(done.outputs), usage=quoting.usage_dict(usage),
-            charged="no" if usage.charged is False else "yes", cost_micros=cost, **remote, **memo,
+            attempt, OPEN, State.SUCCEEDED, finished_at=timezone.now(), outputs=inbox.written(done.outputs),
+            usage=quoting.usage_dict(usage), charged="no" if usage.charged is False else "yes",
+            cost_micros=price.cost, credit_type=price.credit_type, **remote, **memo,
         )  # fmt: skip
         move(
             generation,
@@ -144,7 +159,7 @@ def deliver(step: Step, generation: Generation, attempt: Attempt, done: Done) ->
         due(step, "fetch", "io", errors=0, progress=1.0)
         leasing.free(attempt.pk)
         standing.served(attempt.account)
-        settle_account(attempt, charged=cost)
+        settle_account(attempt, charged=price.cost, held_as=held_as)
     bells.ring("io")
 
 
@@ -157,29 +172,31 @@ def end(step: Step, generation: Generation, attempt: Attempt, error: ProviderErr
     with transaction.atomic():
         fence(step)
         state = State.FILTERED if rule.next == "filter" else State.FAILED
+        standing.apply(rule.account, attempt, error)  # before the pool: begin locks account and pool in this order too
         close_attempt(attempt, state, error)
-        standing.apply(rule.account, attempt, error)
         _next(step, generation, attempt, error, rule)
 
 
-def close_attempt(attempt: Attempt, state: str, error: ProviderError) -> None:
+def close_attempt(attempt: Attempt, state: str, error: ProviderError, *, old: Iterable[str] = OPEN) -> None:
     charged = error.charged is True
     cost = quoting.account_cost(attempt, Usage()) if charged else 0
     move_attempt(
-        attempt, OPEN, state, finished_at=timezone.now(), error_code=error.code, error_message=error.message[:2000],
+        attempt, old, state, finished_at=timezone.now(), error_code=error.code, error_message=error.message[:2000],
         vendor_code=error.vendor_code[:120], charged="yes" if charged else "no", cost_micros=cost,
     )  # fmt: skip
     leasing.free(attempt.pk)
     settle_account(attempt, charged=cost)
 
 
-def settle_account(attempt: Attempt, *, charged: int) -> None:
+def settle_account(attempt: Attempt, *, charged: int, held_as: str = "") -> None:
+    """Capture in the credit type the provider charged, release what was held, be it in another."""
     if attempt.account is None:
         return
-    pool = ledger.account_pool(attempt.account, attempt.credit_type)
     if charged:
-        ledger.capture(pool, amount=charged, key=f"capture:{attempt.pk}", reference=attempt.pk)
-    ledger.release(pool, key=f"release:{attempt.pk}", reference=attempt.pk)
+        paid = ledger.account_pool(attempt.account, attempt.credit_type)
+        ledger.capture(paid, amount=charged, key=f"capture:{attempt.pk}", reference=attempt.pk)
+    held = ledger.account_pool(attempt.account, held_as or attempt.credit_type)
+    ledger.release(held, key=f"release:{attempt.pk}", reference=attempt.pk)
 
 
 def _next(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, rule: Rule) -> None:
@@ -197,7 +214,7 @@ def _next(step: Step, generation: Generation, attempt: Attempt, error: ProviderE
 
 def queue_again(step: Step, generation: Generation, error: ProviderError, spent: int) -> None:
     """Back to the queue: a permitted automatic retry, soon enough, on whichever account may serve then."""
-    seconds = error.retry_after or _distance(step, spent)
+    seconds = _distance(step, spent) if step.account_id else error.retry_after or _distance(step, spent)
     if generation.deadline_at and timezone.now() + timedelta(seconds=seconds) > generation.deadline_at:
         fail(generation, code=error.code, message=error.message, retryable=True)
         return

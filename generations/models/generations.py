@@ -198,6 +198,7 @@ class Attempt(models.Model):
     struck_at = models.DateTimeField(null=True, blank=True, help_text="First of these looks.")
     cancel_asked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider was asked to cancel.")
     deadline_at = models.DateTimeField(null=True, blank=True)
+    late_look_at = models.DateTimeField(null=True, blank=True, help_text="First look after its deadline.")
     created_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

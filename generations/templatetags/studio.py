@@ -124,7 +124,10 @@ def plain(value: Any) -> str:
 def wave(peaks: list[float] | None, bars: int = 96) -> SafeString:
     """Peaks (0 to 1) as bars in an SVG that takes the text's colour."""
     rows = _resampled(peaks or [0.08], bars)
-    path = "".join(f"M{place * 3 + 1.5} {round(32 - 30 * high, 1)}V{round(32 + 30 * high, 1)}" for place, high in enumerate(rows))
+    bars_drawn = (
+        f"M{n * 3 + 1.5} {round(32 - 30 * high, 1)}V{round(32 + 30 * high, 1)}" for n, high in enumerate(rows)
+    )
+    path = "".join(bars_drawn)
     return format_html(
         '<svg class="wave" viewBox="0 0 {} 64" preserveAspectRatio="none" aria-hidden="true">'
         '<path d="{}" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" fill="none"/></svg>',

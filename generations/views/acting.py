@@ -48,14 +48,18 @@ def act(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
         return _back(request)
     if scripted:
         return _card_of(request, row, result)
-    return redirect("detail", pk=result.pk) if verb == "retry" else redirect("studio") if verb == "delete" else _back(request)
+    if verb == "retry":
+        return redirect("detail", pk=result.pk)
+    return redirect("studio") if verb == "delete" else _back(request)
 
 
 def _card_of(request: HttpRequest, row: Generation, result: Any) -> JsonResponse:
     """The card to show now: the same one, the new one of a retry, or none when it was removed."""
     if result is None:
         return JsonResponse({"id": str(row.pk), "card_html": None})
-    return JsonResponse({"id": str(result.pk), "card_html": card_html(request, fresh(result.pk, workspace_of(request)))})
+    return JsonResponse(
+        {"id": str(result.pk), "card_html": card_html(request, fresh(result.pk, workspace_of(request)))}
+    )
 
 
 def own(request: HttpRequest, pk: UUID) -> Generation:
@@ -65,5 +69,7 @@ def own(request: HttpRequest, pk: UUID) -> Generation:
 
 def _back(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.headers.get("Referer", "/")
-    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(wanted if safe else "/")

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -46,7 +47,7 @@ WORDS = {
 FALLBACK_REASONS = {
     Status.FAILED: "It ended without a result. Nothing was charged.",
     Status.FILTERED: "The provider refused this content. Nothing was charged.",
-    Status.CANCELLED: "Stopped before it was done.",
+    Status.CANCELLED: "Stopped before it was done. Nothing was charged.",
 }
 
 
@@ -90,6 +91,11 @@ class Card:
     def fresh(self) -> bool:
         return self.generation.status in LIVE
 
+    @property
+    def bare(self) -> bool:
+        """Its posters and waveforms are still being made; the page asks again in a moment."""
+        return any(one.asset.derived_at is None and one.kind != "text" for one in self.pieces)
+
 
 def deck(generations: Iterable[Generation]) -> list[Card]:
     """Cards of many, with the place in the queue and progress of those under way asked for once."""
@@ -113,13 +119,19 @@ def card(generation: Generation, news: Mapping[str, Any]) -> Card:
         hue2=hues[1] * 360 // 256,
         pieces=pieces,
         hidden=len(every) - len(pieces),
-        reason=generation.error_message or FALLBACK_REASONS.get(Status(generation.status), ""),
+        reason=_reason(generation),
         next=next_of(generation),
         since=(generation.started_at or generation.created_at).isoformat(),
         position=(news.get("queue") or {}).get("position"),
         progress=news.get("progress"),
         note=news.get("note") or generation.note,
     )
+
+
+def _reason(generation: Generation) -> str:
+    if generation.status == Status.CANCELLED:
+        return FALLBACK_REASONS[Status.CANCELLED]
+    return generation.error_message or FALLBACK_REASONS.get(Status(generation.status), "")
 
 
 def word_of(generation: Generation) -> str:
@@ -170,9 +182,10 @@ def _face(generation: Generation, pieces: tuple[Piece, ...]) -> str:
 def _ratio(generation: Generation, pieces: tuple[Piece, ...]) -> float:
     if generation.status in (Status.FAILED, Status.FILTERED, Status.CANCELLED):
         return ENDED
-    one = next((p.asset.width / p.asset.height for p in pieces if p.asset.width and p.asset.height), None) or coming(generation)
+    sizes = [(one.asset.width, one.asset.height) for one in pieces]
+    real = next((wide / high for wide, high in sizes if wide and high), None)
     count = len(pieces) or _count(generation.params)
-    return one * {1: 1, 2: 2, 3: 1.5}.get(count, 1)
+    return (real or coming(generation)) * {1: 1, 2: 2, 3: 1.5}.get(count, 1)
 
 
 def coming(generation: Generation) -> float:
@@ -180,13 +193,16 @@ def coming(generation: Generation) -> float:
     if generation.output_kind not in ("image", "video"):
         return RATIOS.get(generation.output_kind, 1.5)
     params = generation.params
-    told = _pair(params.get("aspect_ratio")) or _sides(params) or _pair(params.get("resolution")) or _pair(params.get("size"))
+    pairs = (_pair(params.get(name)) for name in ("aspect_ratio", "ratio", "resolution", "size"))
+    told = _sides(params) or next(filter(None, pairs), None)
     return told or _first_input(generation) or RATIOS[generation.output_kind]
 
 
 def _sides(params: Mapping[str, Any]) -> float | None:
     wide, high = params.get("width"), params.get("height")
-    return wide / high if isinstance(wide, int | float) and isinstance(high, int | float) and wide > 0 and high > 0 else None
+    if isinstance(wide, int | float) and isinstance(high, int | float) and wide > 0 and high > 0:
+        return wide / high
+    return None
 
 
 def _pair(value: Any) -> float | None:
@@ -206,7 +222,7 @@ def _count(params: Mapping[str, Any]) -> int:
 
 def with_days(cards: list[Card], *, after: str = "") -> list[tuple[Any, Card]]:
     """(day when it begins a new one, card): a heading stands only where the day changes, across pages too."""
-    last = timezone.localdate(timezone.datetime.fromisoformat(after.split("~")[0])) if after else None
+    last = timezone.localdate(datetime.fromisoformat(after.split("~")[0])) if after else None
     rows = []
     for one in cards:
         day = timezone.localdate(one.generation.created_at)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -110,7 +111,11 @@ def _chosen(draft: Draft) -> Capability | None:
     rows = offered().order_by("position", "pk")
     by_model = rows.filter(provider__slug=slug, model=model) if model else rows.none()
     found = by_model.filter(operation=draft.operation).first() or (by_model.first() if not draft.operation else None)
-    return found or _best(rows, draft.operation) or next((row for name in STARTERS if (row := _best(rows, name))), rows.first())
+    return (
+        found
+        or _best(rows, draft.operation)
+        or next((row for name in STARTERS if (row := _best(rows, name))), rows.first())
+    )
 
 
 def _best(rows: Any, operation: str) -> Capability | None:
@@ -139,9 +144,11 @@ def _modes(row: Capability, chosen: str) -> list[tuple[str, str, bool]]:
 
 
 def draft_of(generation: Generation) -> Draft:
-    """"Use again": the composer filled with what this one was made from."""
+    """Using one again: the composer filled with what this one was made from."""
     inputs = [(item.role, item.asset) for item in generation.inputs.all() if item.asset.deleted_at is None]
-    return Draft(model=generation.capability.model_id, operation=generation.operation, params=generation.params, inputs=inputs)
+    return Draft(
+        model=generation.capability.model_id, operation=generation.operation, params=generation.params, inputs=inputs
+    )
 
 
 def read_body(request: HttpRequest) -> dict[str, Any]:
@@ -198,8 +205,6 @@ def _assets(inputs: list[Any], workspace: Workspace) -> list[tuple[str, Asset]]:
 
 def visible(workspace: Workspace, keys: list[str]) -> list[Asset]:
     """Those of the ids that are assets of this workspace; anything else is left out."""
-    from uuid import UUID
-
     ids = []
     for key in keys:
         try:
@@ -223,5 +228,7 @@ def composer(request: HttpRequest) -> HttpResponse:
 def picker(request: HttpRequest) -> HttpResponse:
     """The list in the model popover, fetched when it opens."""
     operation, chosen = request.GET.get("operation", ""), request.GET.get("model", "")
-    rows: list[Pick] = picks(offered().filter(operation=operation).order_by("position", "provider__name"), workspace_of(request))
+    rows: list[Pick] = picks(
+        offered().filter(operation=operation).order_by("position", "provider__name"), workspace_of(request)
+    )
     return render(request, "composer/_picker.html", {"picks": rows, "chosen": chosen})

@@ -54,7 +54,9 @@ MODEL_FRAME = {
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = own(request, pk)
     pieces = pieces_of(row)
-    chosen = next((one for one in pieces if str(one.asset.pk) == request.GET.get("output")), pieces[0] if pieces else None)
+    chosen = next(
+        (one for one in pieces if str(one.asset.pk) == request.GET.get("output")), pieces[0] if pieces else None
+    )
     return render(
         request,
         "detail/detail.html",
@@ -89,11 +91,19 @@ def _receipt(row: Generation) -> dict[str, Any]:
     """The lines charged, or until then the lines quoted."""
     source = row.receipt or row.quote or {}
     lines = [(line["label"], to_micros(line["amount"])) for line in source.get("lines", [])]
-    return {"lines": lines, "note": source.get("note", ""), "measured": source.get("measured", {}), "final": bool(row.receipt)}
+    return {
+        "lines": lines,
+        "note": source.get("note", ""),
+        "measured": source.get("measured", {}),
+        "final": bool(row.receipt),
+    }
 
 
 def _events(row: Generation) -> list[dict[str, Any]]:
-    return [{"at": event.at, "word": _event_word(event), "more": _event_more(event)} for event in Event.objects.filter(generation=row)]
+    return [
+        {"at": event.at, "word": _event_word(event), "more": _event_more(event)}
+        for event in Event.objects.filter(generation=row)
+    ]
 
 
 def _event_word(event: Event) -> str:
@@ -111,14 +121,21 @@ def _event_more(event: Event) -> str:
 
 def _attempts(row: Generation) -> list[dict[str, Any]]:
     rows = Attempt.objects.filter(generation=row).select_related("account", "capability__provider").order_by("number")
-    return [{"attempt": attempt, "reason": attempt.decision.get("reason", ""), "passed": _passed(attempt)} for attempt in rows]
+    return [
+        {"attempt": attempt, "reason": attempt.decision.get("reason", ""), "passed": _passed(attempt)}
+        for attempt in rows
+    ]
 
 
 def _passed(attempt: Attempt) -> list[str]:
     """Accounts that were not chosen, each with its reason."""
     models = attempt.decision.get("models", {})
     excluded = [item for model in models.values() if isinstance(model, dict) for item in model.get("excluded", [])]
-    return [f"{item.get('label', 'An account')}: {item['reason']}" for item in excluded if isinstance(item, dict) and item.get("reason")]
+    return [
+        f"{item.get('label', 'An account')}: {item['reason']}"
+        for item in excluded
+        if isinstance(item, dict) and item.get("reason")
+    ]
 
 
 def _neighbours(row: Generation) -> dict[str, Any]:
@@ -133,7 +150,7 @@ def _neighbours(row: Generation) -> dict[str, Any]:
 @login_required
 @require_GET
 @xframe_options_exempt
-@csp_replace(MODEL_FRAME)
+@csp_replace(MODEL_FRAME)  # type: ignore[arg-type]  # the library knows no view with arguments
 def model_frame(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page inside the sandboxed frame: it is handed the model's bytes by its parent and can ask us for nothing."""
     asset = get_object_or_404(Asset.objects.visible_in(workspace_of(request)), pk=pk, kind="model3d")

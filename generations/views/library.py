@@ -25,7 +25,10 @@ from .paging import newest_first
 PAGE = 60
 ROLES = {"image": "image", "video": "video", "audio": "audio"}
 USES = {
-    "image": (("Bring to life", "film", "image_to_video", "first_frame"), ("Make a variation", "wand-sparkles", "image_to_image", "image")),
+    "image": (
+        ("Bring to life", "film", "image_to_video", "first_frame"),
+        ("Make a variation", "wand-sparkles", "image_to_image", "image"),
+    ),
     "video": (("Restyle", "wand-sparkles", "video_to_video", "video"), ("Extend", "film", "extend_video", "video")),
     "audio": (("Write down the words", "type", "speech_to_text", "audio"),),
 }
@@ -68,8 +71,10 @@ def _upload(request: HttpRequest) -> HttpResponse:
 @require_GET
 def asset(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One file. A generated one is shown with the generation it came from."""
-    row = get_object_or_404(Asset.objects.visible_in(workspace_of(request)).select_related("blob", "generation", "thumbnail"), pk=pk)
-    if row.generation_id and row.generation.deleted_at is None:
+    row = get_object_or_404(
+        Asset.objects.visible_in(workspace_of(request)).select_related("blob", "generation", "thumbnail"), pk=pk
+    )
+    if row.generation and row.generation.deleted_at is None:
         return redirect(f"/generations/{row.generation_id}?output={row.pk}")
     return render(request, "library/asset.html", {"asset": row, "shown": piece(row), "uses": _uses(row)})
 
@@ -77,6 +82,7 @@ def asset(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _uses(row: Asset) -> list[tuple[str, str, str]]:
     """(words, icon, address of the composer with it as an input)"""
     made: list[Any] = [
-        (word, icon, f"/?operation={operation}&role={role}&input={row.pk}") for word, icon, operation, role in USES.get(row.kind, ())
+        (word, icon, f"/?operation={operation}&role={role}&input={row.pk}")
+        for word, icon, operation, role in USES.get(row.kind, ())
     ]
     return made

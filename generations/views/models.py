@@ -51,7 +51,9 @@ def models(request: HttpRequest) -> HttpResponse:
     for row in picks(rows, workspace_of(request)):
         groups.setdefault(row.capability.provider, []).append(row)
     kind = request.GET.get("kind", "")
-    shown = {provider: [row for row in rows if kind in ("", filed(row.capability))] for provider, rows in groups.items()}
+    shown = {
+        provider: [row for row in rows if kind in ("", filed(row.capability))] for provider, rows in groups.items()
+    }
     context = {"groups": [(p, rows) for p, rows in shown.items() if rows], "kind": kind, "kinds": KIND_NAMES.items()}
     return render(request, "models.html", context)
 
@@ -108,8 +110,10 @@ def _kind_of(operation: str) -> str:
 
 def label_of(operation: str) -> str:
     """Its name, wherever somebody offers it."""
-    row = None if operation in OPERATIONS else offered().filter(operation=operation).first()
-    return operation_label(row) if row else OPERATIONS[operation].label if operation in OPERATIONS else _spelt(operation)
+    if operation in OPERATIONS:
+        return OPERATIONS[operation].label
+    row = offered().filter(operation=operation).first()
+    return operation_label(row) if row else _spelt(operation)
 
 
 def operation_label(row: Capability) -> str:
@@ -122,4 +126,3 @@ def operation_label(row: Capability) -> str:
 
 def _spelt(operation: str) -> str:
     return operation.replace("_", " ").capitalize()
-

@@ -44,7 +44,9 @@ def workspace(request: HttpRequest) -> HttpResponse:
 def theme(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("theme", "system")
     response = redirect(_back(request))
-    response.set_cookie(COOKIE, wanted if wanted in THEMES else "system", max_age=YEAR, samesite="Lax", secure=request.is_secure())
+    response.set_cookie(
+        COOKIE, wanted if wanted in THEMES else "system", max_age=YEAR, samesite="Lax", secure=request.is_secure()
+    )
     return response
 
 

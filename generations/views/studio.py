@@ -97,7 +97,8 @@ def _draft(request: HttpRequest) -> Draft:
             return composing.draft_of(row)
     if any(name in asked for name in ("model", "operation", "prompt", "input")):
         return _asked(asked, workspace)
-    last = Generation.objects.visible_in(workspace).filter(user=request.user).select_related("capability__provider").first()
+    mine = Generation.objects.visible_in(workspace).filter(user=request.user.pk)
+    last = mine.select_related("capability__provider").first()
     return Draft(model=last.capability.model_id, operation=last.operation) if last else Draft()
 
 

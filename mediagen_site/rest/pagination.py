@@ -25,7 +25,9 @@ class KeysetPages(BasePagination):
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list[Any]:
         order: Sequence[str] = getattr(view, "keyset", ("-created_at", "-id"))
         salt = f"page:{type(view).__name__}:{','.join(order)}"
-        limit = reading.whole(request.query_params, "limit", least=1, most=MOST) or getattr(view, "page_size", USUAL)
+        limit: int = reading.whole(request.query_params, "limit", least=1, most=MOST) or getattr(
+            view, "page_size", USUAL
+        )
         cursor = request.query_params.get("cursor")
         if cursor:
             queryset = queryset.filter(_beyond(order, _open(cursor, salt, len(order))))

@@ -90,7 +90,8 @@ def _ours(error: Exception) -> Exception:
 def _known(error: exceptions.APIException) -> JsonResponse:
     named = next((code for kind, code in CODES if isinstance(error, kind)), "")
     code = named or str(getattr(error.detail, "code", error.default_code))
-    headers = {"WWW-Authenticate": error.auth_header} if getattr(error, "auth_header", None) else {}
+    way_in = getattr(error, "auth_header", None)
+    headers = {"WWW-Authenticate": str(way_in)} if way_in else {}
     wait = getattr(error, "wait", None)
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(max(1, round(wait or 1)))

@@ -10,7 +10,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -124,7 +124,7 @@ class Async:
             while True:
                 ended, value = await _advanced(steps, answer)
                 if ended:
-                    return value
+                    return cast(T, value)
                 answer = await self._do(value)
 
     async def _do(self, step: Wire | Sleep) -> Reply | Exception | None:

@@ -172,4 +172,4 @@ def _same(recorded: Any, sent: Any) -> bool:
         return recorded.keys() == sent.keys() and all(_same(recorded[name], sent[name]) for name in recorded)
     if isinstance(recorded, Sequence) and isinstance(sent, Sequence) and not isinstance(recorded, str):
         return len(recorded) == len(sent) and all(map(_same, recorded, sent))
-    return recorded == sent
+    return bool(recorded == sent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
 import threading
 import time
 import uuid
@@ -50,7 +51,7 @@ class _Raw(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the whole took too long")
         self._sock.settimeout(min(left, self._trip.timeout))
-        count = self._raw.readinto(buffer)
+        count: int | None = self._raw.readinto(buffer)
         self.ended = not count
         return count
 
@@ -70,40 +71,37 @@ class _Response(http.client.HTTPResponse):
             raise http.client.RemoteDisconnected("the head broke off")  # the library takes half a head for a whole one
 
 
-class _Marking:
+class _Plain(HTTPConnection):
     """Connects to the pinned addresses only, sends the address as it was signed, and marks the first byte sent."""
 
     response_class = _Response
 
-    def _new_conn(self) -> Any:
-        trip, name, failure = TRIP.get(), self._dns_host, None  # type: ignore[has-type]
+    def _new_conn(self) -> socket.socket:
+        trip, name = TRIP.get(), self._dns_host
+        failure: HTTPError | None = None
         for address in trip.addresses:
             try:
                 self._dns_host = address
-                return super()._new_conn()  # type: ignore[misc]
+                return super()._new_conn()
             except HTTPError as error:
                 failure = error
             finally:
                 self._dns_host = name  # TLS checks the name, not the address
         if failure:
             raise failure
-        return super()._new_conn()  # type: ignore[misc]
+        return super()._new_conn()
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        super().putrequest(method, TRIP.get().target, *args, **kwargs)  # type: ignore[misc]
+        super().putrequest(method, TRIP.get().target, *args, **kwargs)
 
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[attr-defined]
-            self.connect()  # type: ignore[attr-defined]
+        if self.sock is None:
+            self.connect()
         TRIP.get().sent = True
-        super().send(data)  # type: ignore[misc]
+        super().send(data)
 
 
-class _Plain(_Marking, HTTPConnection):
-    pass
-
-
-class _Tls(_Marking, HTTPSConnection):
+class _Tls(_Plain, HTTPSConnection):
     pass
 
 
@@ -170,7 +168,8 @@ class Threaded:
         try:
             return self._send(wire)
         except TransportError as error:
-            self._record.keep(wire, error)  # type: ignore[union-attr]
+            if self._record:
+                self._record.keep(wire, error)
             raise
 
     def _send(self, wire: Wire) -> Reply:
@@ -199,7 +198,8 @@ class Threaded:
     def _session(self) -> requests.Session:
         if "session" not in self._kept.__dict__:
             self._kept.session = self._make()
-        return self._kept.session
+        session: requests.Session = self._kept.session
+        return session
 
     def _exchange(self, session: requests.Session, wire: Wire, trip: Trip) -> Reply:
         limits = (min(CONNECT_TIMEOUT, wire.timeout), wire.timeout)
@@ -262,7 +262,7 @@ def download(
     wanted = replace(wanted, into=into, max_bytes=max_bytes or wanted.max_bytes, timeout=wanted.timeout or timeout)
     place = replace(site or Site(name=urlsplit(wanted.path).hostname or "The address"), total=total_timeout)
 
-    def fetch() -> Iterator[Request]:
+    def fetch() -> Verb[Reply]:
         return (yield wanted)
 
     return Threaded(private_hosts=private_hosts).call("http.download", fetch, place)

@@ -23,7 +23,18 @@ function body() {
   return mode ? { ...made, mode } : made;
 }
 
-const price = debounce(220, () => current() && one("[name=model]", current()) && quote(current(), body()));
+const price = debounce(220, () => {
+  const form = current();
+  if (form && one("[name=model]", form)) quote(form, body(), inputs.missing(form));
+});
+
+/** What can be told without asking the server. */
+function unready(form) {
+  const prompt = one("[data-prompt]", form);
+  const wordless = prompt?.required && !prompt.value.trim();
+  const words = wordless ? { [prompt.name]: ["Say what to make."] } : {};
+  return { ...words, ...inputs.missing(form) };
+}
 
 /** Draw the form for another model or operation; words typed meanwhile are kept. */
 async function redraw(changes) {
@@ -47,6 +58,7 @@ async function redraw(changes) {
 function begin() {
   const form = current();
   if (!form || !one("[name=model]", form)) return;
+  form.noValidate = true; // errors stand where they belong, in our words
   params.settle(form);
   price();
 }
@@ -58,6 +70,12 @@ async function send() {
   const button = one("[data-generate]", form);
   if (button.disabled) return;
   if (inputs.uploading(form)) return toast("An input is still on its way. Generate when it has arrived.");
+  const lacking = unready(form);
+  if (Object.keys(lacking).length) {
+    refuse(form, { fields: lacking });
+    if (`params.${one("[data-prompt]", form)?.closest("[data-param]").dataset.param}` in lacking) one("[data-prompt]", form).focus();
+    return;
+  }
   button.disabled = true;
   params.clearErrors(form);
   key ??= crypto.randomUUID?.() ?? String(Math.random()).slice(2);

@@ -27,6 +27,17 @@ async function renew(id, html) {
   if (focused) one(".open", card(id))?.focus({ preventScroll: true });
   count();
   refreshWallet().catch(() => {});
+  if (card(id)?.hasAttribute("data-bare")) dress(id, 1500);
+}
+
+/** A new result shows itself at once; its poster or waveform is made a moment later. */
+function dress(id, wait) {
+  setTimeout(async () => {
+    const text = card(id)?.hasAttribute("data-bare") && (await fetchCard(id));
+    if (!text || !card(id)) return;
+    card(id).replaceWith(fragment(text));
+    if (card(id).hasAttribute("data-bare") && wait < 20000) dress(id, wait * 2);
+  }, wait);
 }
 
 async function fetchCard(id) {
@@ -84,7 +95,7 @@ function tick() {
     if (!out || ["queued", "paused"].includes(found.dataset.status)) continue;
     const seconds = (Date.now() - Date.parse(found.dataset.since)) / 1000;
     const expected = Number(found.dataset.expected);
-    const late = expected && seconds > expected * 1.5;
+    const late = expected && seconds > expected * 1.25;
     out.textContent = !expected ? span(seconds) : late ? `${span(seconds)}, longer than usual` : `${span(seconds)} of about ${span(expected)}`;
   }
 }
@@ -92,6 +103,7 @@ function tick() {
 export const count = () => showRunning(all(".card.live").length);
 
 export function start() {
+  all(".card[data-bare]").forEach((found) => dress(found.dataset.id, 1500));
   setInterval(tick, 1000);
   tick();
   on(document, "submit", "[data-act]", async (event, form) => {

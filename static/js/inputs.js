@@ -82,6 +82,16 @@ export const read = (form) =>
     all(".slot.full[data-asset]", slot).map((box) => ({ role: slot.dataset.slot, asset: box.dataset.asset })),
   );
 
+/** Roles that must be filled and are not: {field: [what to do]}. */
+export function missing(form) {
+  const found = {};
+  for (const slot of all("[data-slot]", form)) {
+    const lacks = Number(slot.dataset.min) - all(".slot.full[data-asset]", slot).length;
+    if (lacks > 0) found[slot.dataset.key] = [`Add ${lacks > 1 ? `${lacks} files` : "a file"}: ${slot.dataset.label.toLowerCase()}.`];
+  }
+  return found;
+}
+
 export const uploading = (form) => all(".slot.full progress", form).length > 0;
 
 export function start(dock, current, elsewhere) {

@@ -122,7 +122,7 @@ function mark(form, holder, words) {
     out.hidden = false;
   }
   const inline = one("[data-problem]", form);
-  if (chip && inline) {
+  if (chip?.matches(".chip") && inline) {
     inline.textContent = [inline.textContent, words].filter(Boolean).join(" ");
     inline.hidden = false;
   }

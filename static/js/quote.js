@@ -4,10 +4,12 @@ import { ask, credits, one } from "./dom.js";
 let running = null;
 
 /** Ask what this order would cost and show it. A prompt not written yet is quoted by a stand-in. */
-export async function quote(form, body) {
+export async function quote(form, body, missing) {
   const chip = one("[data-quote]", form);
   if (!chip) return;
   running?.abort();
+  const lacks = Object.values(missing)[0];
+  if (lacks) return unknown(form, chip, lacks[0]);
   running = new AbortController();
   chip.dataset.busy = "";
   try {
@@ -15,7 +17,7 @@ export async function quote(form, body) {
     show(form, chip, found);
   } catch (problem) {
     if (problem.name === "AbortError") return;
-    unknown(form, chip, problem);
+    unknown(form, chip, problem.message);
   }
   delete chip.dataset.busy;
 }
@@ -43,8 +45,8 @@ function row(label, amount) {
 }
 
 /** No exact price yet (an input is missing, a value is out of bounds): the typical one stands. */
-function unknown(form, chip, problem) {
+function unknown(form, chip, why) {
   one("[data-amount]", chip).textContent = `about ${chip.dataset.typical} credits`;
   one("[data-lines]", form).replaceChildren(row("A typical run", chip.dataset.typical));
-  one("[data-quote-note]", form).textContent = problem.message;
+  one("[data-quote-note]", form).textContent = why;
 }

@@ -84,7 +84,9 @@ def test_a_file_can_be_an_input(client):
 
 def test_filters_of_files(client):
     red = sent(client, name="red boat")["id"]
-    text = client.post(URL, {"file": SimpleUploadedFile("notes.txt", b"some plain words\n")}, format="multipart").json()["id"]
+    text = client.post(
+        URL, {"file": SimpleUploadedFile("notes.txt", b"some plain words\n")}, format="multipart"
+    ).json()["id"]
 
     def ids(query: str) -> list[str]:
         return [row["id"] for row in client.get(f"{URL}?{query}").json()["data"]]

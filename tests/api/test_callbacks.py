@@ -28,14 +28,22 @@ def attempt(alice, studio_space):
     Generation.objects.filter(pk=generation.pk).update(status="running")
     Step.objects.filter(pk=generation.pk).update(verb="look", cluster="poll", due_at=time.time() + 3600)
     return Attempt.objects.create(
-        generation=generation, number=1, capability=generation.capability, state=State.ACCEPTED, remote_id="r-1", created_at=timezone.now()
+        generation=generation,
+        number=1,
+        capability=generation.capability,
+        state=State.ACCEPTED,
+        remote_id="r-1",
+        created_at=timezone.now(),
     )
 
 
 def call(attempt, body: bytes, *, slug: str = "mock", token: str = "", secret: str = "mock"):
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return Client(enforce_csrf_checks=True).post(
-        f"/callbacks/{slug}/{token or attempt.callback_token}", body, content_type="application/json", headers={SIGNATURE: signature}
+        f"/callbacks/{slug}/{token or attempt.callback_token}",
+        body,
+        content_type="application/json",
+        headers={SIGNATURE: signature},
     )
 
 

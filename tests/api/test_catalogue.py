@@ -42,7 +42,9 @@ def acme(db):
         "operation": "image_to_video",
         "label": "Film",
         "schema": schema,
-        "inputs": [{"role": "first_frame", "kinds": ["image"], "min": 1, "max": 1, "mime": [], "maps_to": "input.image"}],
+        "inputs": [
+            {"role": "first_frame", "kinds": ["image"], "min": 1, "max": 1, "mime": [], "maps_to": "input.image"}
+        ],
         "outputs": ["video"],
         "price": {
             "kind": "per_second",
@@ -54,7 +56,13 @@ def acme(db):
         "traits": {},
     }
     Capability.objects.create(
-        provider=provider, model="deep/film", operation="image_to_video", label="Film", output_kind="video", spec=spec, spec_hash="1"
+        provider=provider,
+        model="deep/film",
+        operation="image_to_video",
+        label="Film",
+        output_kind="video",
+        spec=spec,
+        spec_hash="1",
     )
     return provider
 
@@ -173,7 +181,16 @@ def test_detect_names_the_owner_of_an_address(client):
 
 def test_video_providers_are_flat_capability_dictionaries(client, acme):
     rows = {row["type"]: row for row in client.get("/api/v1/videos/providers").json()["data"]}
-    assert set(rows["mock"]) == {"type", "name", "available", "reason", "is_active", "is_healthy", "failure_count", "capabilities"}
+    assert set(rows["mock"]) == {
+        "type",
+        "name",
+        "available",
+        "reason",
+        "is_active",
+        "is_healthy",
+        "failure_count",
+        "capabilities",
+    }
     assert rows["mock"]["available"] is True
     assert "local" not in rows
     film = rows["acme"]

@@ -16,7 +16,19 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/generations"
 BODY = {"model": "mock/video", "params": {"prompt": "a lighthouse at dusk", "duration": 4}}
 ROW = {
-    *("id", "object", "status", "progress", "note", "unknown", "queue", "expected_at", "model", "provider", "operation"),
+    *(
+        "id",
+        "object",
+        "status",
+        "progress",
+        "note",
+        "unknown",
+        "queue",
+        "expected_at",
+        "model",
+        "provider",
+        "operation",
+    ),
     *("mode", "params", "inputs", "metadata", "outputs", "cost", "error", "attempts", "retry_of"),
     *("created_at", "started_at", "finished_at"),
 }
@@ -44,7 +56,12 @@ def test_a_submit_answers_202_with_the_whole_row(client):
     assert reply.status_code == 202
     assert reply.headers["Location"] == f"{URL}/{row['id']}"
     assert set(row) == ROW
-    assert (row["object"], row["status"], row["model"], row["operation"]) == ("generation", "queued", "mock/video", "text_to_video")
+    assert (row["object"], row["status"], row["model"], row["operation"]) == (
+        "generation",
+        "queued",
+        "mock/video",
+        "text_to_video",
+    )
     assert row["cost"] == {"unit": "credit", "quoted": "20.000000", "held": "20.000000", "charged": None}
     assert row["queue"] == {"position": 1}
     assert row["metadata"] == {"shot": "12a"}
@@ -212,7 +229,12 @@ def unknown(pk: str, account=None) -> None:
     row = Generation.objects.get(pk=pk)
     Generation.objects.filter(pk=pk).update(status="submitting", unknown=True)
     Attempt.objects.create(
-        generation=row, number=1, capability=row.capability, account=account, state=State.UNKNOWN, created_at=timezone.now()
+        generation=row,
+        number=1,
+        capability=row.capability,
+        account=account,
+        state=State.UNKNOWN,
+        created_at=timezone.now(),
     )
 
 
@@ -232,11 +254,15 @@ def test_the_owner_of_the_account_may_settle(client, studio_space):
     from accounts.models import ProviderAccount
     from providers.models import Provider
 
-    own = ProviderAccount.objects.create(provider=Provider.objects.get(slug="mock"), workspace=studio_space, label="Ours")
+    own = ProviderAccount.objects.create(
+        provider=Provider.objects.get(slug="mock"), workspace=studio_space, label="Ours"
+    )
     pk = made(client)["id"]
     unknown(pk, own)
     assert client.post(f"{URL}/{pk}/settle", {}).status_code == 422
-    assert client.post(f"{URL}/{pk}/settle", {"verdict": "arrived"}).json()["fields"] == {"remote_id": ["Needed with this verdict."]}
+    assert client.post(f"{URL}/{pk}/settle", {"verdict": "arrived"}).json()["fields"] == {
+        "remote_id": ["Needed with this verdict."]
+    }
     reply = client.post(f"{URL}/{pk}/settle", {"verdict": "arrived", "remote_id": "r-1"})
     assert (reply.status_code, reply.json()["status"]) == (200, "running")
 
@@ -263,7 +289,9 @@ def test_filters_narrow_the_list(client):
     assert ids("created_before=2100-01-01T00:00:00Z") == [image, film]
 
 
-@pytest.mark.parametrize("query", ["status=happy", "kind=soup", "created_after=yesterday", "limit=0", "limit=201", "limit=x", "q=%00"])
+@pytest.mark.parametrize(
+    "query", ["status=happy", "kind=soup", "created_after=yesterday", "limit=0", "limit=201", "limit=x", "q=%00"]
+)
 def test_a_filter_that_makes_no_sense_is_refused_by_name(client, query):
     reply = client.get(f"{URL}?{query}")
     assert reply.status_code == 422
@@ -323,7 +351,11 @@ def test_the_story_is_a_list_oldest_first(client):
 
 def test_a_quote_is_the_price_and_holds_for_this_request(client):
     quote = client.post("/api/v1/quotes", BODY).json()
-    assert (quote["amount"], quote["unit"], quote["lines"]) == ("20.000000", "credit", [{"label": "4 s × 5", "amount": "20.000000"}])
+    assert (quote["amount"], quote["unit"], quote["lines"]) == (
+        "20.000000",
+        "credit",
+        [{"label": "4 s × 5", "amount": "20.000000"}],
+    )
     assert quote["expires_at"].endswith("Z")
     assert made(client, quote=quote["token"])["cost"]["quoted"] == "20.000000"
     other = client.post(URL, {**BODY, "params": {"prompt": "other"}, "quote": quote["token"]})

@@ -7,13 +7,15 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from generations import changes, feed, lifecycle, orders
 from generations.models import Event, Generation, Step
@@ -62,6 +64,7 @@ def opened(db, brisk, api, alice, studio_space, monkeypatch) -> Callable[..., li
 def test_resuming_sends_what_changed_since_and_nothing_else(opened, alice, studio_space):
     old, new = made(alice, studio_space), made(alice, studio_space)
     Step.objects.update(change_seq=0)
+    Event.objects.filter(generation=old).update(at=timezone.now() - timedelta(minutes=1))  # beyond the overlap
     last = Event.objects.filter(generation=old).latest("id").pk
     got = opened(**{"Last-Event-ID": str(last)})
     assert [frame["data"]["id"] for frame in got] == [str(new.pk)]
@@ -133,7 +136,11 @@ class Listener:
             "root_path": "",
             "scheme": "http",
             "query_string": b"",
-            "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {secret}".encode()), (b"accept", b"text/event-stream")],
+            "headers": [
+                (b"host", b"localhost"),
+                (b"authorization", f"Bearer {secret}".encode()),
+                (b"accept", b"text/event-stream"),
+            ],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
@@ -162,6 +169,18 @@ class Listener:
             await self.line.wait(5)
 
 
+async def apart(verb: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """On a thread of its own, whose connection is given back."""
+
+    def done() -> Any:
+        try:
+            return verb(*args, **more)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(done)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_reader_serves_every_listener_its_own_workspace(brisk, api, alice, bob, charlie, studio_space, monkeypatch):
     reads = []
@@ -172,18 +191,19 @@ def test_one_reader_serves_every_listener_its_own_workspace(brisk, api, alice, b
 
     async def scene() -> None:
         hers, his, strangers = [await Listener(secret).open() for secret in secrets]
-        row = await sync_to_async(made)(alice, studio_space)
+        row = await apart(made, alice, studio_space)
         for one in (hers, his):
             got = await one.rows(1)
             assert got[0]["data"]["id"] == str(row.pk)
-        await sync_to_async(lifecycle.cancel)(row, by=alice)
+        await apart(lifecycle.cancel, row, by=alice)
         assert (await hers.rows(2))[-1]["data"]["status"] == "cancelled"
         assert frames(strangers.text) == []
         assert len(feed.hub()._boxes) == 3
+        reader = feed.hub()._task
         for one in (hers, his, strangers):
             await one.close()
         assert feed.hub()._boxes == set()
-        await asyncio.sleep(0.3)
+        await reader
         assert feed.hub()._task is None
 
     asyncio.run(scene())
@@ -198,10 +218,11 @@ def test_the_loops_stream_of_one_generation_ends_too(brisk, api, alice, studio_s
     async def scene() -> None:
         one = await Listener(secret, f"/api/v1/generations/{row.pk}/events").open()
         assert (await one.rows(1))[0]["data"]["status"] == "queued"
-        await sync_to_async(lifecycle.cancel)(row, by=alice)
+        await apart(lifecycle.cancel, row, by=alice)
         assert (await one.rows(2))[-1]["data"]["status"] == "cancelled"
+        reader = feed.hub()._task
         await one.line.wait(5)
-        await asyncio.sleep(0.3)
+        await reader
 
     asyncio.run(scene())
 

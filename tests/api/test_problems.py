@@ -104,7 +104,9 @@ def test_an_unknown_address_below_the_api_is_404(client):
 
 def test_broken_json_is_400(client):
     for body in ("{", '{"model": NaN}', '["a"', b"\xff\xfe"):
-        is_problem(client.generic("POST", "/api/v1/generations", body, content_type="application/json"), 400, "malformed")
+        is_problem(
+            client.generic("POST", "/api/v1/generations", body, content_type="application/json"), 400, "malformed"
+        )
     deep = "[" * 100_000
     is_problem(client.generic("POST", "/api/v1/generations", deep, content_type="application/json"), 400, "malformed")
 
@@ -121,7 +123,9 @@ def test_a_body_that_is_no_object_is_refused(client):
 
 
 def test_another_media_type_is_415(client):
-    is_problem(client.generic("POST", "/api/v1/generations", "a=b", content_type="text/csv"), 415, "unsupported_media_type")
+    is_problem(
+        client.generic("POST", "/api/v1/generations", "a=b", content_type="text/csv"), 415, "unsupported_media_type"
+    )
 
 
 def test_another_method_is_405(client):
@@ -135,7 +139,9 @@ def test_a_browsers_accept_gets_json_and_not_406(client):
 
 
 def test_field_errors_are_422_by_name(client):
-    body = is_problem(client.post("/api/v1/generations", {"model": "mock/image", "params": {"prompt": 7}}), 422, "invalid_fields")
+    body = is_problem(
+        client.post("/api/v1/generations", {"model": "mock/image", "params": {"prompt": 7}}), 422, "invalid_fields"
+    )
     assert list(body["fields"]) == ["params.prompt"]
     assert body["detail"].startswith("params.prompt: ")
 

@@ -12,6 +12,12 @@ POSTGRES = os.environ.get("TEST_POSTGRES_URL") or (
     os.environ["DATABASE_URL"] if os.environ.get("DATABASE_URL", "").startswith("postgres") else ""
 )
 DATABASES = ["postgres"] if POSTGRES else ["sqlite"]
+REDIS = os.environ.get("REDIS_URL", "") if POSTGRES else ""
+
+
+def broker(number: int) -> dict[str, str]:
+    """A corner of Redis of its own where there is one; else the queue lies in the database."""
+    return {"REDIS_URL": urlunsplit(urlsplit(REDIS)._replace(path=f"/{number}"))} if REDIS else {}
 
 
 @contextmanager

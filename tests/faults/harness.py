@@ -97,7 +97,7 @@ class House:
             if not name.startswith(("MEDIAGEN_", "DJANGO_", "PYTEST")) and name not in LEFT_OUT
         }
         self.env = kept | {
-            "MEDIAGEN_VAR": str(folder / "var"), "PORT": str(self.port), "MEDIAGEN_ADAPTER_PATHS": paths, "MEDIAGEN_LEASE": "4",
+            "MEDIAGEN_VAR": str(folder / "var"), "PORT": str(self.port), "MEDIAGEN_ADAPTER_PATHS": paths, "MEDIAGEN_LEASE": "4", "MEDIAGEN_FIND_SECONDS": "6",
             "THROWAWAY_API_KEY": "throwaway-key-for-tests", "MEDIAGEN_PRIVATE_HOSTS": f"127.0.0.1:{upstream_port}", **more,
         }  # fmt: skip
         if database:
@@ -111,7 +111,12 @@ class House:
             [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.env | more, stdout=self.log, stderr=self.log
         )
         wait_for(self.ready, 60, "Mediagen to be ready")
-        self.key = self.key or self.manage("apikey", "create", "--user", "admin").strip().splitlines()[-1]
+        self.key = (
+            self.key
+            or self.manage("apikey", "create", "--user", "admin", "--scopes", "read,submit,admin")
+            .strip()
+            .splitlines()[-1]
+        )
         return self
 
     def ready(self) -> bool:

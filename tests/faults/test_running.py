@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.databases import DATABASES, database
+from faults.databases import DATABASES, broker, database
 from faults.harness import ROOT, House, ask, free_port, upstream, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_group("running")]
@@ -27,12 +26,13 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_gr
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, int]]:
     folder = tmp_path_factory.mktemp("running")
     with upstream(folder) as port, database(request.param) as address:
-        house = House(folder, port, database=address, MEDIAGEN_FETCH_SECONDS="8", MEDIAGEN_MAX_RESULT=str(8 * 2**20))
+        house = House(
+            folder, port, database=address, **broker(14), MEDIAGEN_FETCH_SECONDS="8", MEDIAGEN_MAX_RESULT=str(8 * 2**20)
+        )
         try:
             yield house.start(), port
         finally:
             house.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def stats(port: int) -> dict[str, Any]:

@@ -30,7 +30,11 @@ def test_ready_names_each_dependency():
     reply = Client().get("/health/ready")
     assert reply.status_code == 200
     assert reply.json()["status"] == "ok"
-    assert {name: check["ok"] for name, check in reply.json()["checks"].items()} == {"database": True, "storage": True, "queue": True}
+    assert {name: check["ok"] for name, check in reply.json()["checks"].items()} == {
+        "database": True,
+        "storage": True,
+        "queue": True,
+    }
     assert "no-store" in reply.headers["Cache-Control"]
 
 
@@ -94,6 +98,8 @@ def test_the_browsable_page_loads_nothing_from_elsewhere():
     assert "<script" in html and "https://" not in html and "//cdn" not in html
     assert not re.search(r"<script[^>]*>\s*[^<\s]", html)  # no inline script: the policy would block it
     policy = page.headers["Content-Security-Policy"]
-    assert "script-src 'self';" in policy + ";" and "unsafe-inline" in policy.partition("style-src")[2].partition(";")[0]
+    assert (
+        "script-src 'self';" in policy + ";" and "unsafe-inline" in policy.partition("style-src")[2].partition(";")[0]
+    )
     script = Client().get("/api/docs?script=")
     assert script.headers["Content-Type"].startswith("application/javascript")

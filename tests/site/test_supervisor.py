@@ -220,10 +220,17 @@ def test_a_renewed_lease_is_a_sign_of_life_but_a_held_one_is_not() -> None:
     assert watch.look(sign(2, seq=7, busy=True), 66) != ""
 
 
-def test_a_booting_cluster_has_longer() -> None:
+def test_a_cluster_that_never_begins_is_wedged_too() -> None:
     watch = Watch(0)
-    assert watch.look(sign(1), 59) == ""
-    assert watch.look(sign(1), 61) != ""
+    assert watch.look(sign(1), 29) == ""
+    assert watch.look(sign(1), 31) != ""
+
+
+def test_a_death_before_the_first_sign_is_judged_as_strictly() -> None:
+    watch = Watch(0)
+    watch.died("worker", 2)
+    assert watch.look(sign(1), 13) == ""
+    assert watch.look(sign(1), 15) != ""
 
 
 def test_a_death_inside_makes_the_watch_strict_until_the_next_sign() -> None:

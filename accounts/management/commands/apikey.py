@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             getattr(self, f"_{verb}")(**options)
         except Refused as refusal:
-            raise CommandError(str(refusal)) from None
+            raise CommandError(f"--{refusal}" if refusal.fields else str(refusal)) from None
 
     def _create(self, *, user: str, workspace: str | None, scopes: str, name: str, **rest: Any) -> None:
         owner = person(user)

@@ -10,10 +10,14 @@ from generations import auditing
 
 
 class Command(BaseCommand):
-    help = "Prove that no job is lost, none is paid twice and every credit is explained. Exits 1 when something is not so."
+    help = (
+        "Prove that no job is lost, none is paid twice and every credit is explained. Exits 1 when something is not so."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--deep", action="store_true", help="Also read every stored file again and compare its hash.")
+        parser.add_argument(
+            "--deep", action="store_true", help="Also read every stored file again and compare its hash."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         found, seconds = auditing.run(deep=options["deep"])

@@ -19,6 +19,7 @@ from generations.models import Generation
 from generations.models.generations import Status
 
 LOOK_EVERY = 0.5
+WAIT = 600.0  # seconds it is followed when nothing else is said
 
 
 class Command(BaseCommand):
@@ -40,15 +41,21 @@ class Command(BaseCommand):
             help="Run as a mock when the operation is one of these; `all` for any.",
         )
         parser.add_argument(
-            "--wait", type=float, default=600, metavar="SECONDS", help="How long to follow it; 0: only submit."
+            "--wait",
+            nargs="?",
+            type=float,
+            const=WAIT,
+            default=WAIT,
+            metavar="SECONDS",
+            help="How long to follow it; 0: only submit.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             generation = self._submit(**options)
         except Refused as refusal:
-            fields = "".join(f"\n  {name}: {' '.join(words)}" for name, words in refusal.fields.items())
-            raise CommandError(f"{refusal}{fields}") from None
+            more = [f"{name}: {' '.join(words)}" for name, words in refusal.fields.items()]
+            raise CommandError("\n".join(more or [str(refusal)])) from None
         self.stdout.write(
             f"{generation.pk}  {generation.capability.model_id}  quoted {short(generation.quoted_micros)} credits, {generation.mode}"
         )
@@ -85,9 +92,7 @@ class Command(BaseCommand):
             if generation.is_terminal:
                 break
             if time.monotonic() > until:
-                raise CommandError(
-                    f"Not finished yet; it goes on without us. See it later: manage.py shell, the studio, or the API: {generation.pk}"
-                )
+                raise CommandError("Not finished yet. It goes on without us; the studio shows it.")
             time.sleep(LOOK_EVERY)
         self._end(generation)
 
@@ -97,7 +102,7 @@ class Command(BaseCommand):
                 f"{generation.get_status_display()}: {generation.error_message or generation.error_code}"
             )
         for asset in generation.assets.select_related("blob").order_by("position"):
-            self.stdout.write(_where(asset.blob.key))
+            self.stdout.write(f"{_where(asset.blob.key)}  ({asset.name or asset.kind}, {asset.mime})")
         self.stdout.write(f"Charged {short(generation.charged_micros)} credits.")
 
 

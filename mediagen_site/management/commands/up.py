@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TextIO
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import connection
 
 from mediagen_site import parts
@@ -71,7 +71,7 @@ def reach_database() -> str:
         connection.ensure_connection()
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CommandError(f"The database of DATABASE_URL cannot be reached: {first}", returncode=2) from None
+        refuse(f"The database of DATABASE_URL cannot be reached: {first}")
     return ""
 
 
@@ -90,9 +90,10 @@ class Aside:
         try:
             os.write(pipe, work().encode())
             code = 0
-        except CommandError as error:
-            code = error.returncode
-            print(f"CommandError: {error}", file=sys.stderr)
+        except SystemExit as wish:
+            code = wish.code if isinstance(wish.code, int) else 1
+        except KeyboardInterrupt:
+            code = 130
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -109,10 +110,16 @@ class Aside:
         return words
 
 
+def refuse(sentence: str) -> NoReturn:
+    """What stands in the way, in a sentence, and nothing of our inside."""
+    print(sentence, file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
 def address() -> tuple[str, int]:
     host, port = env.str("HOST", default="127.0.0.1"), env.str("PORT", default="") or "8000"
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise CommandError(f"PORT is {port!r}; it must be a number from 1 to 65535.", returncode=2)
+        refuse(f"PORT is {port!r}; it must be a number from 1 to 65535.")
     return host, int(port)
 
 
@@ -131,7 +138,7 @@ def open_door(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
         remedy = "If Mediagen is running already, use that; else stop what holds the port, or choose another: PORT=8001"
-        raise CommandError(f"Port {port} of {host} cannot be used ({why}). {remedy}.", returncode=2) from None
+        refuse(f"Port {port} of {host} cannot be used ({why}). {remedy}.")
 
 
 def sole_user_of(var: Path) -> TextIO:
@@ -143,7 +150,7 @@ def sole_user_of(var: Path) -> TextIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sentence = f"Mediagen is running already with the data in {var}; stop it, or set MEDIAGEN_VAR."
-        raise CommandError(sentence, returncode=2) from None
+        refuse(sentence)
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

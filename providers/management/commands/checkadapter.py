@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, name: str, **options: Any) -> None:
         entry = _entry(name)
         if entry.error:
-            raise CommandError(f"{entry.slug} could not be loaded:\n{entry.error}")
+            raise CommandError(f"{entry.slug} could not be loaded:\n{_short(entry.error)}")
         lines = [
             (case.name, why)
             for case, why in ((case, conformance.trial(entry, case)) for case in conformance.cases(entry))
@@ -58,3 +58,8 @@ def _in_folder(folder: Path) -> Entry | None:
 
 def _indented(text: str) -> str:
     return text.replace("\n", "\n        ")
+
+
+def _short(trace: str) -> str:
+    """A problem of the catalogue names its line by itself; of code the whole traceback is wanted."""
+    return trace.split("CatalogueError: ", 1)[-1].strip()

@@ -154,7 +154,7 @@ def test_each_spelling_of_a_secret_is_hidden():
 
 
 def test_spilling_takes_base64_and_nothing_else(tmp_path):
-    fate = random.Random(3)  # noqa: S311
+    fate = random.Random(3)
     for turn in range(40):
         raw = fate.randbytes(fate.randrange(60_000, 300_000))
         text = (base64.urlsafe_b64encode if turn % 2 else base64.b64encode)(raw).decode()

@@ -1,0 +1,81 @@
+"""What a provider says, made fit to be kept: no NUL or broken characters, numbers in range. One odd answer stops nobody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from providers.errors import ProviderError
+from providers.types import Accepted, Done, Output, Status
+
+T = TypeVar("T", Accepted, Done, Status)
+MOST_PLACES = 2**31 - 1
+
+
+def text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def deep(value: Any) -> Any:
+    """Texts cleaned at every depth; numbers no database or JSON reader takes become null."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {text(str(name)): deep(below) for name, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [deep(below) for below in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def error(found: ProviderError) -> ProviderError:
+    found.message, found.vendor_code = text(found.message), text(str(found.vendor_code or ""))
+    if found.retry_after is not None and not (math.isfinite(found.retry_after) and found.retry_after >= 0):
+        found.retry_after = None
+    return found
+
+
+def answer(found: T) -> T:
+    """An Accepted, Done or Status as it may be stored."""
+    named = {item.name for item in fields(found)}
+    new: dict[str, Any] = {name: text(str(getattr(found, name))) for name in ("remote_id", "note") if name in named}
+    if getattr(found, "memo", None) is not None:
+        new["memo"] = deep(found.memo)
+    if "outputs" in named:
+        new["outputs"] = tuple(_output(item) for item in found.outputs)  # type: ignore[union-attr]
+    if isinstance(found, Status):
+        new |= {
+            "position": _place(found.position),
+            "progress": _share(found.progress),
+            "error": found.error and error(found.error),
+        }
+    if "next_in" in named:
+        new["next_in"] = _seconds(found.next_in)  # type: ignore[union-attr]
+    return replace(found, **new)
+
+
+def _output(item: Output) -> Output:
+    cleaned = {
+        name: text(value)
+        for name in ("url", "text", "mime", "name", "role")
+        if isinstance(value := getattr(item, name), str)
+    }
+    return replace(item, **cleaned, facts=deep(item.facts))
+
+
+def _place(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= MOST_PLACES else None
+
+
+def _share(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return max(0.0, min(float(value), 1.0)) if known else None
+
+
+def _seconds(value: Any) -> float | None:
+    known = isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    return min(float(value), 86_400.0) if known else None
