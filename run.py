@@ -20,14 +20,13 @@ if sys.version_info < (3, 11):
         "Mediagen needs Python 3.11 or newer and this is " + sys.version.split()[0] + "; start run.py with another."
     )
 
-import contextlib
 import fcntl
 import hashlib
 import importlib.util
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -111,7 +110,8 @@ def install(wanted: str) -> None:
     if is_installed(wanted):
         return
     VENV.mkdir(exist_ok=True)
-    with waiting_for_others():
+    with open(VENV / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two starts at once: the second waits, then finds the work done
         if is_installed(wanted):
             return
         print(f"Setting up the private environment in {VENV} (once) ...", flush=True)
@@ -135,14 +135,6 @@ def fingerprint(name: str) -> str:
 
 def locked(name: str) -> str:
     return str(ROOT / "requirements" / f"{name}.txt")
-
-
-@contextlib.contextmanager
-def waiting_for_others() -> Iterator[None]:
-    """Two starts at once: the second waits, then finds the work done."""
-    with open(VENV / "lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def make_venv() -> None:

@@ -40,29 +40,23 @@ def error(found: ProviderError) -> ProviderError:
 
 def answer(found: T) -> T:
     """An Accepted, Done or Status as it may be stored."""
-    named = {item.name for item in fields(found)}
-    new: dict[str, Any] = {name: text(str(getattr(found, name))) for name in ("remote_id", "note") if name in named}
-    if getattr(found, "memo", None) is not None:
-        new["memo"] = deep(found.memo)
-    if "outputs" in named:
-        new["outputs"] = tuple(_output(item) for item in found.outputs)  # type: ignore[union-attr]
+    told = {item.name: getattr(found, item.name) for item in fields(found)}
+    new: dict[str, Any] = {name: text(str(told[name])) for name in ("remote_id", "note") if name in told}
+    if told.get("memo") is not None:
+        new["memo"] = deep(told["memo"])
+    if "outputs" in told:
+        new["outputs"] = tuple(_output(item) for item in told["outputs"])
+    if "next_in" in told:
+        new["next_in"] = _seconds(told["next_in"])
     if isinstance(found, Status):
-        new |= {
-            "position": _place(found.position),
-            "progress": _share(found.progress),
-            "error": found.error and error(found.error),
-        }
-    if "next_in" in named:
-        new["next_in"] = _seconds(found.next_in)  # type: ignore[union-attr]
+        broken = error(found.error) if found.error else None
+        new |= {"position": _place(found.position), "progress": _share(found.progress), "error": broken}
     return replace(found, **new)
 
 
 def _output(item: Output) -> Output:
-    cleaned = {
-        name: text(value)
-        for name in ("url", "text", "mime", "name", "role")
-        if isinstance(value := getattr(item, name), str)
-    }
+    words = ("url", "text", "mime", "name", "role")
+    cleaned: dict[str, Any] = {name: text(value) for name in words if isinstance(value := getattr(item, name), str)}
     return replace(item, **cleaned, facts=deep(item.facts))
 
 

@@ -126,10 +126,11 @@ def _keep(step: Step, generation: Generation, attempt: Attempt, reply: Accepted 
 
 def steadily(work: Callable[[], T], *more: type[Exception]) -> T:
     """Again after a moment when the database (or what `more` names) was away; the lease is renewed meanwhile."""
+    healing: tuple[type[Exception], ...] = (OperationalError, InterfaceError, *more)
     for pause in PAUSES:
         try:
             return work()
-        except (OperationalError, InterfaceError, *more):
+        except healing:
             logger.warning("trying again in %s s", pause, exc_info=True)
             connection.close()
             time.sleep(pause)

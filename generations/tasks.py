@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -37,10 +37,8 @@ def work(cluster: str) -> None:
         asyncio.run(Poller(stop=stopping, stamp=lambda: stamp("poll")).run(time.time() + SLICE))
     else:
         _threads(cluster)
-    if cluster == "default":
-        housekeeping.run()
-    if cluster == "io":
-        _derive()
+    if cluster in BESIDE:
+        _beside(cluster, BESIDE[cluster])
     due = claims.next_due(cluster)
     if due is not None and due < time.time() + SLICE and not stopping():
         bells.ring(cluster)
@@ -102,6 +100,22 @@ def _later(step: Step) -> None:
     )
 
 
+def _beside(cluster: str, work: Callable[[], None]) -> None:
+    """Work that may take its time, while this thread goes on telling that the cluster lives."""
+    with ThreadPoolExecutor(1, thread_name_prefix=f"{cluster}-beside") as pool:
+        future = pool.submit(_closing, work)
+        while not wait([future], timeout=1).done:
+            stamp(cluster)
+        future.result()
+
+
+def _closing(work: Callable[[], None]) -> None:
+    try:
+        work()
+    finally:
+        connection.close()
+
+
 def _derive() -> None:
     """Thumbnails, posters, waveforms: after the jobs, and again until each has one."""
     until = time.time() + SLICE
@@ -109,7 +123,6 @@ def _derive() -> None:
         if stopping() or time.time() > until:
             return
         asset = derive.derive(asset_id)
-        stamp("io")
         if asset is not None and asset.generation is not None and asset.derived_at:
             lifecycle.note(asset.generation, "derived", {"asset": str(asset.pk)})
 
@@ -129,3 +142,4 @@ def stamp(cluster: str) -> None:
 
 
 _stamped: dict[str, float] = {}
+BESIDE: dict[str, Callable[[], None]] = {"default": housekeeping.run, "io": _derive}

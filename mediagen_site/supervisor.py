@@ -21,7 +21,7 @@ from typing import Any
 
 from .children import SIGNALS, Child, Guard, Plan
 
-GRACE = 8.0  # seconds from the wish to stop until what still runs is killed
+GRACE = 7.0  # seconds from the wish to stop until what still runs is killed; all is over within ten
 TICK = 0.5
 SILENCE = 30.0  # seconds without a sign of life from a cluster that is being rung
 SILENCE_SUSPECT = 12.0  # the same after one of its processes has died

@@ -25,7 +25,7 @@ from PIL import Image
 from accounts import ledger, people, secrets
 from accounts.models import ProviderAccount
 from accounts.money import to_micros
-from generations import auditing, bells, calling, claims, finishing, lifecycle, looking, orders, poller, submitting, tasks
+from generations import auditing, bells, calling, claims, finishing, lifecycle, looking, orders, poller, tasks
 from generations.models import Attempt, Generation, Step
 from providers import sync
 from providers.adapter import BaseAdapter
@@ -174,7 +174,9 @@ class House:
         return orders.read(body)
 
     def make(self, *, key: str | None = None, **more: Any) -> Generation:
-        return lifecycle.create(order=self.order(**more), workspace=self.workspace, user=self.user, idempotency_key=key)[0]
+        return lifecycle.create(
+            order=self.order(**more), workspace=self.workspace, user=self.user, idempotency_key=key
+        )[0]
 
     # -- a worker -----------------------------------------------------------------------------------------------------
     def claim(self, cluster: str, *, died: bool = False) -> list[Step]:

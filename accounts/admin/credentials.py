@@ -30,8 +30,8 @@ class CredentialForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("name", "value", "reference"):
-            self.fields[name].widget.attrs["aria-label"] = self.fields[name].label or name  # the table's head is no label
+        for name in ("name", "value", "reference"):  # the table's head is no label
+            self.fields[name].widget.attrs["aria-label"] = self.fields[name].label or name
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

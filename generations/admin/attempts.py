@@ -25,13 +25,13 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
     list_display = [
         "short",
         "shown_state",
-        "model",
+        "made_with",
         "account",
         "error_code",
         "charged",
         "cost",
-        "created_at",
-        "finished_at",
+        "sent",
+        "ended",
     ]
     list_filter = ["state", "charged", ("capability__provider", admin.RelatedOnlyFieldListFilter), "error_code"]
     list_select_related = ["capability__provider", "account__provider", "generation"]
@@ -40,7 +40,7 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
     date_hierarchy = "created_at"
     readonly_fields = [
         "generation_link",
-        "model",
+        "made_with",
         "shown_state",
         "cost",
         "decision_text",

@@ -77,14 +77,34 @@ def _insert(
     digest: str,
     retry_of: Generation | None,
 ) -> Generation:
+    who = {"workspace": workspace, "user": user, "api_key": api_key, "retry_of": retry_of}
+    generation = _row(order, ready, idempotency_key=key or None, body_hash=digest, **who)
+    budgets.check(api_key)
+    GenerationInput.objects.bulk_create(
+        GenerationInput(generation=generation, role=role, position=position, asset=asset)
+        for position, (role, asset) in enumerate(ready.inputs)
+    )
+    record(generation, "status", {"quoted": generation.quote.get("amount")})
+    cluster = "io" if ready.computed_here else "default"
+    due_at = generation.created_at.timestamp()
+    Step.objects.create(
+        generation=generation, verb="submit", cluster=cluster, due_at=due_at, change_seq=now_micros(), priority=order.priority
+    )  # fmt: skip
+    bells.ring_on_commit(cluster)
+    faults.at("before_hold")
+    ledger.hold(ledger.wallet(workspace), amount=ready.hold, key=f"hold:{generation.pk}", reference=generation.pk)
+    faults.at("after_hold")
+    return generation
+
+
+def _row(order: Order, ready: Ready, **who: Any) -> Generation:
     now = timezone.now()
-    generation = Generation.objects.create(
-        workspace=workspace,
-        user=user,
-        api_key=api_key,
-        capability=ready.capability,
-        operation=ready.capability.operation,
-        output_kind=ready.capability.output_kind,
+    capability = ready.capability
+    return Generation.objects.create(
+        **who,
+        capability=capability,
+        operation=capability.operation,
+        output_kind=capability.output_kind,
         prompt=str(ready.params.get("prompt") or ready.params.get("text") or "")[:20_000],
         params=ready.params,
         metadata=order.metadata,
@@ -95,31 +115,8 @@ def _insert(
         quote=ready.price.to_dict(),
         quoted_micros=ready.price.amount,
         held_micros=ready.hold,
-        idempotency_key=key or None,
-        body_hash=digest,
         fingerprint=ready.fingerprint,
-        retry_of=retry_of,
         deadline_at=now + timedelta(hours=settings.MEDIAGEN_QUEUE_HOURS),
-        expected_seconds=history.expected(ready.capability),
+        expected_seconds=history.expected(capability),
         created_at=now,
     )
-    budgets.check(api_key)
-    GenerationInput.objects.bulk_create(
-        GenerationInput(generation=generation, role=role, position=position, asset=asset)
-        for position, (role, asset) in enumerate(ready.inputs)
-    )
-    record(generation, "status", {"quoted": generation.quote.get("amount")})
-    cluster = "io" if ready.computed_here else "default"
-    Step.objects.create(
-        generation=generation,
-        verb="submit",
-        cluster=cluster,
-        due_at=now.timestamp(),
-        change_seq=now_micros(),
-        priority=order.priority,
-    )
-    bells.ring_on_commit(cluster)
-    faults.at("before_hold")
-    ledger.hold(ledger.wallet(workspace), amount=ready.hold, key=f"hold:{generation.pk}", reference=generation.pk)
-    faults.at("after_hold")
-    return generation

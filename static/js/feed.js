@@ -11,7 +11,7 @@ export const watched = () => all(".card.live").map((found) => found.dataset.id);
 export async function tell(row, html) {
   const found = card(row.id);
   if (!found) {
-    if (LIVE.includes(row.status)) await arrive(row.id, html);
+    if (LIVE.includes(row.status) && !further(row)) await arrive(row.id, html);
     return;
   }
   if (found.dataset.status !== row.status || found.hasAttribute("data-unknown") !== row.unknown) await renew(row.id, html);
@@ -48,7 +48,13 @@ async function fetchCard(id) {
   }
 }
 
-/** A generation made elsewhere (a program, another tab) appears on top, unless it is older than what is shown. */
+/** It belongs below what is shown so far: scrolling will bring it. */
+function further(row) {
+  const last = all("#feed .card").at(-1);
+  return one("#feed > .more") && last && Date.parse(row.created_at) <= Date.parse(last.dataset.created);
+}
+
+/** A generation made elsewhere (a program, another tab) appears on top. */
 async function arrive(id, html) {
   const text = html ?? (await fetchCard(id));
   if (text && one("#feed") && !card(id)) insert(text);
@@ -92,7 +98,7 @@ function ordinal(number) {
 function tick() {
   for (const found of all(".card.live[data-since]")) {
     const out = one("[data-elapsed]", found);
-    if (!out || ["queued", "paused"].includes(found.dataset.status)) continue;
+    if (!out || found.hasAttribute("data-unknown") || ["queued", "paused"].includes(found.dataset.status)) continue;
     const seconds = (Date.now() - Date.parse(found.dataset.since)) / 1000;
     const expected = Number(found.dataset.expected);
     const late = expected && seconds > expected * 1.25;

@@ -199,12 +199,33 @@ def test_an_unknown_balance_follows_its_entries_once_it_is_known(login):
     assert figures(pool) == sums(pool) == (100, 0)
 
 
-def test_an_account_may_fall_below_its_holds(login):
+def test_what_an_account_is_known_to_have_is_held_once(login):
     pool = ledger.account_pool(login, "usd")
-    ledger.sync(pool, balance=10, key="s")
+    ledger.sync(pool, balance=50, key="s")
     ledger.hold(pool, amount=40, key="h", reference=JOB)
-    ledger.capture(pool, amount=50, key="c", reference=JOB)
-    assert figures(pool) == sums(pool) == (-40, 0)
+    with pytest.raises(InsufficientCredits):
+        ledger.hold(pool, amount=11, key="h2", reference=OTHER)
+    ledger.hold(pool, amount=10, key="h2", reference=OTHER)
+    assert figures(pool) == sums(pool) == (50, 50)
+
+
+def test_an_account_may_fall_below_its_holds_when_it_paid_more_or_has_less_than_we_thought(login):
+    pool = ledger.account_pool(login, "usd")
+    ledger.sync(pool, balance=50, key="s")
+    ledger.hold(pool, amount=40, key="h", reference=JOB)
+    ledger.sync(pool, balance=10, key="s2")
+    assert figures(pool) == sums(pool) == (10, 40)
+    ledger.capture(pool, amount=55, key="c", reference=JOB)
+    assert figures(pool) == sums(pool) == (-45, 0)
+
+
+def test_an_unknown_or_unlimited_account_is_held_without_limit(login):
+    pool = ledger.account_pool(login, "usd")
+    ledger.hold(pool, amount=10**12, key="h", reference=JOB)
+    ledger.sync(pool, balance=5, key="s")
+    Pool.objects.filter(pk=pool.pk).update(unlimited=True)
+    ledger.hold(pool, amount=10**12, key="h2", reference=JOB)
+    assert figures(pool) == (5, 2 * 10**12)
 
 
 def test_what_a_unit_is_worth(login):

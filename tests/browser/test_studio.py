@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from browser_work import holds, signed_in
+from browser_work import holds, made, signed_in
 
 from generations.models import Generation
 from providers.models import Capability
@@ -196,6 +196,18 @@ def test_the_feed_fetches_older_work_as_one_scrolls(visit, anna):
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     holds(page, f"document.querySelectorAll('.card').length === {paging.PAGE + 3}")
     assert page.locator(".day").count() == 1
+
+
+def test_news_of_older_work_does_not_bring_it_up_before_its_turn(visit, anna):
+    from generations import lifecycle
+    from generations.views import paging
+
+    rows = [made(anna, "mock/prompt", prompt=f"number {n}") for n in range(paging.PAGE + 1)]
+    page = visit(anna).go("/")
+    lifecycle.pause(rows[0], by=anna)
+    lifecycle.pause(rows[-1], by=anna)
+    page.wait_for_selector(f'#card-{rows[-1].pk}[data-status="paused"]')
+    assert page.locator(f"#card-{rows[0].pk}").count() == 0
 
 
 def test_it_submits_without_scripts(visit, anna):

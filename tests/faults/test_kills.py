@@ -20,7 +20,7 @@ POINTS = ("before_hold", "after_hold", "before_send", "after_send", "after_answe
 LOST = ("before_send", "after_send", "after_answer")  # the answer is lost: only the provider, or a person, knows
 MODELS = ("findable/picture", "blind/picture", "mock/image")
 NEVER_THERE = {("mock/image", "while_fetching")}  # what is made here is not fetched over a line
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("kills")]
 
 
 @pytest.fixture(scope="module", params=DATABASES)

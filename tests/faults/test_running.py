@@ -200,7 +200,9 @@ def test_a_killed_worker_is_mended_and_jobs_flow_again(running: tuple[House, int
     house, _ = running
     assert house.process is not None
     for cluster in ("default", "io"):
-        for pid in _workers(house.process.pid, cluster):
+        victims = _workers(house.process.pid, cluster)
+        assert victims, cluster
+        for pid in victims:
             os.kill(pid, signal.SIGKILL)
     started = time.monotonic()
     row = house.submit("mock/image", "after the kill", uuid.uuid4().hex)
@@ -228,11 +230,12 @@ def _workers(parent: int, cluster: str) -> list[int]:
 
 
 def _cluster(pid: int) -> str:
+    """Each child names its process after its part, and its own children inherit the name."""
     try:
-        env = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
-    return next((item.partition(b"=")[2].decode() for item in env if item.startswith(b"Q_CLUSTER_NAME=")), "")
+    return name.removeprefix("mg-")
 
 
 def test_it_stops_within_ten_seconds_and_leaves_nothing(running: tuple[House, int]) -> None:

@@ -145,7 +145,11 @@ def i5_a_failure_was_captured(house: House, raw: Callable[..., None]) -> Any:
 
 def i6_never_captured(house: House, raw: Callable[..., None]) -> Any:
     generation = ended(house)
-    raw(f"UPDATE {E} SET kind = 'refund' WHERE reference = %s AND kind = 'capture'", generation, free=(Entry, "entry_signs"))
+    raw(
+        f"UPDATE {E} SET kind = 'refund' WHERE reference = %s AND kind = 'capture'",
+        generation,
+        free=(Entry, "entry_signs"),
+    )
     return generation
 
 
@@ -175,7 +179,12 @@ def i8_two_open_attempts(house: House, raw: Callable[..., None]) -> Any:
     with connection.cursor() as cursor:
         _drop(cursor, Attempt, "attempt_one_open")
     second = Attempt.objects.create(
-        generation=generation, number=2, capability=first.capability, account=first.account, state="sending", created_at=first.created_at
+        generation=generation,
+        number=2,
+        capability=first.capability,
+        account=first.account,
+        state="sending",
+        created_at=first.created_at,
     )
     return min([first, second], key=lambda one: str(one.pk))
 
@@ -206,7 +215,9 @@ def i9_live_without_a_step(house: House, raw: Callable[..., None]) -> Any:
 
 def i9_two_ends(house: House, raw: Callable[..., None]) -> Any:
     generation = ended(house)
-    Event.objects.create(workspace=house.workspace, generation=generation, kind="status", status="succeeded", at=generation.created_at)
+    Event.objects.create(
+        workspace=house.workspace, generation=generation, kind="status", status="succeeded", at=generation.created_at
+    )
     return generation
 
 

@@ -18,9 +18,16 @@ from providers.models import Capability
 
 def make_step(capability, workspace, **more) -> Step:
     generation = Generation.objects.create(
-        workspace=workspace, capability=capability, operation="text_to_image", output_kind="image", mode="mock", created_at="2026-01-01T00:00:00Z"
+        workspace=workspace,
+        capability=capability,
+        operation="text_to_image",
+        output_kind="image",
+        mode="mock",
+        created_at="2026-01-01T00:00:00Z",
     )
-    return Step.objects.create(generation=generation, **{"verb": "look", "cluster": "poll", "due_at": time.time() - 1, **more})
+    return Step.objects.create(
+        generation=generation, **{"verb": "look", "cluster": "poll", "due_at": time.time() - 1, **more}
+    )
 
 
 @pytest.fixture
@@ -41,7 +48,9 @@ def test_a_claim_takes_what_is_due_and_nothing_else(place):
 
 def test_a_claimed_step_is_the_row_as_the_model_reads_it(place):
     account = uuid.uuid4()
-    made = make_step(*place, note="“half”", progress=0.25, position=None, account_id=account, priority=-3, watched_until=5.5)
+    made = make_step(
+        *place, note="“half”", progress=0.25, position=None, account_id=account, priority=-3, watched_until=5.5
+    )
     (taken,) = claims.take("poll", limit=1)
     kept = Step.objects.get(pk=made.pk)
     for field in Step._meta.concrete_fields:

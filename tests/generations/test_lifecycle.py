@@ -62,7 +62,9 @@ def test_what_cannot_be_afforded_leaves_nothing_behind(house):
 
 def test_the_same_key_and_body_is_the_same_generation(house):
     first = house.make(key="k1")
-    again, created = lifecycle.create(order=house.order(), workspace=house.workspace, user=house.user, idempotency_key="k1")
+    again, created = lifecycle.create(
+        order=house.order(), workspace=house.workspace, user=house.user, idempotency_key="k1"
+    )
     assert (again, created) == (first, False)
     assert (Generation.objects.count(), house.wallet[1]) == (1, 5 * CREDIT)
 
@@ -218,7 +220,9 @@ def test_only_what_is_queued_can_be_paused_and_only_what_is_paused_resumed(house
 
 # -- retry and remove -------------------------------------------------------------------------------------------------
 def test_a_retry_is_a_new_generation_with_the_same_order(house):
-    generation = house.make(params={"prompt": "x", "count": 2}, priority=2, metadata={"a": 1}, account=str(house.account.pk))
+    generation = house.make(
+        params={"prompt": "x", "count": 2}, priority=2, metadata={"a": 1}, account=str(house.account.pk)
+    )
     lifecycle.cancel(generation, by="alice")
     again = lifecycle.retry(fresh(generation), by=house.user)
     assert (again.retry_of, again.status, again.idempotency_key) == (generation, "queued", None)
@@ -287,7 +291,9 @@ def test_charged_makes_the_account_pay_and_the_wallet_whole(house):
     assert (house.pool(), house.wallet) == ((99_950_000, 0), (1000 * CREDIT, 0))
 
 
-@pytest.mark.parametrize(("verdict", "charged", "balance"), [("never_arrived", "no", 100_000_000), ("charged", "yes", 99_950_000)])
+@pytest.mark.parametrize(
+    ("verdict", "charged", "balance"), [("never_arrived", "no", 100_000_000), ("charged", "yes", 99_950_000)]
+)
 def test_the_account_of_an_expired_attempt_is_settled_once_and_the_end_stays(house, verdict, charged, balance):
     generation = house.accepted()
     overdue(generation)

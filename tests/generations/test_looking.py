@@ -33,7 +33,9 @@ def due_in(generation) -> float:
 # -- verdicts ---------------------------------------------------------------------------------------------------------
 def test_a_look_under_way_keeps_progress_note_and_memo(house):
     generation = house.accepted()
-    house.adapter.tell("poll", Status(state="queued", position=3), Status(state="running", progress=0.4, note="half", memo={"n": 1}))
+    house.adapter.tell(
+        "poll", Status(state="queued", position=3), Status(state="running", progress=0.4, note="half", memo={"n": 1})
+    )
     house.look()
     assert (fresh(generation).step.position, fresh(generation).step.looks) == (3, 1)
     house.look()
@@ -78,7 +80,9 @@ def test_a_success_is_fetched_kept_and_charged(house):
 def test_usage_the_provider_reports_is_what_the_account_pays(house):
     generation = house.accepted(model="scripted/metered")
     assert generation.held_micros == 50 * CREDIT
-    house.adapter.tell("poll", Status(state="succeeded", outputs=text(), usage=Usage(cost=Decimal("0.2"), credit_type="usd")))
+    house.adapter.tell(
+        "poll", Status(state="succeeded", outputs=text(), usage=Usage(cost=Decimal("0.2"), credit_type="usd"))
+    )
     house.run(generation)
     assert (house.pool(), fresh(generation).charged_micros) == ((99_800_000, 0), 20 * CREDIT)
 
@@ -120,7 +124,10 @@ def test_a_failure_without_a_reason_is_tried_again_up_to_the_limit(house):
 @pytest.mark.parametrize("charged", [None, True])
 def test_what_is_filtered_is_never_tried_again(house, charged):
     generation = house.accepted()
-    house.adapter.tell("poll", Status(state="filtered", error=oops("content_rejected", "Too scary.", charged=charged, vendor_code="V1")))
+    house.adapter.tell(
+        "poll",
+        Status(state="filtered", error=oops("content_rejected", "Too scary.", charged=charged, vendor_code="V1")),
+    )
     for _ in range(4):
         house.look()
         house.submit()
@@ -240,7 +247,12 @@ def test_a_confirmed_cancel_is_the_end(house):
     house.adapter.tell("cancel", "confirmed")
     house.look()
     generation, attempt = fresh(generation), last(generation)
-    assert (generation.status, attempt.state, attempt.charged, attempt.error_code) == ("cancelled", "cancelled", "no", "")
+    assert (generation.status, attempt.state, attempt.charged, attempt.error_code) == (
+        "cancelled",
+        "cancelled",
+        "no",
+        "",
+    )
     assert (house.wallet, house.pool()) == ((1000 * CREDIT, 0), (100 * CREDIT, 0))
     assert not Lease.objects.exists()
     assert house.adapter.count("cancel") == 1
@@ -300,7 +312,9 @@ def test_a_line_that_stays_broken_is_not_asked_for_ever(house):
     assert generation.events.get(kind="cancel_asked").data["verdict"] == "unheard"
 
 
-@pytest.mark.parametrize(("code", "verdict"), [("unsupported", "unsupported"), ("busy", "unheard"), ("remote_not_found", "unheard")])
+@pytest.mark.parametrize(
+    ("code", "verdict"), [("unsupported", "unsupported"), ("busy", "unheard"), ("remote_not_found", "unheard")]
+)
 def test_a_refusal_of_the_cancel_is_told(house, code, verdict):
     generation = wished(house)
     house.adapter.tell("cancel", oops(code))
@@ -418,7 +432,11 @@ def test_two_looks_that_saw_the_same_success_deliver_it_once(house):
 @pytest.mark.parametrize("verb", ["deliver", "end", "cancelled", "expire"])
 def test_a_poller_killed_before_its_commit_looks_again(house, monkeypatch, verb):
     generation = house.accepted()
-    words = {"deliver": Status(state="succeeded", outputs=text()), "end": Status(state="filtered"), "expire": Status(state="running")}
+    words = {
+        "deliver": Status(state="succeeded", outputs=text()),
+        "end": Status(state="filtered"),
+        "expire": Status(state="running"),
+    }
     if verb == "cancelled":
         lifecycle.cancel(generation, by="alice")
         house.adapter.tell("cancel", "confirmed", "confirmed")
@@ -438,7 +456,10 @@ def test_a_poller_killed_before_its_commit_looks_again(house, monkeypatch, verb)
     assert house.look() == 0, "its lease still runs"
     house.look(died=True)
     house.fetch()
-    assert fresh(generation).status == {"deliver": "succeeded", "end": "filtered", "cancelled": "cancelled", "expire": "failed"}[verb]
+    assert (
+        fresh(generation).status
+        == {"deliver": "succeeded", "end": "filtered", "cancelled": "cancelled", "expire": "failed"}[verb]
+    )
 
 
 def test_one_look_that_breaks_takes_no_other_with_it(house, monkeypatch):

@@ -71,7 +71,18 @@ for _ in range(900):
 
 
 @pytest.mark.parametrize(
-    "value", ["\x00", "half \ud83d", ["x\x00"], {"\x00": 1}, {"a": [{"b": "\udc00"}]}, float("nan"), float("inf"), [[-float("inf")]], DEEP]
+    "value",
+    [
+        "\x00",
+        "half \ud83d",
+        ["x\x00"],
+        {"\x00": 1},
+        {"a": [{"b": "\udc00"}]},
+        float("nan"),
+        float("inf"),
+        [[-float("inf")]],
+        DEEP,
+    ],
 )
 @pytest.mark.parametrize("name", ["params", "metadata"])
 def test_what_no_database_can_keep_is_refused(name, value):
@@ -91,7 +102,9 @@ def test_whole_characters_and_written_escapes_are_kept(house):
 
 
 def test_null_stands_for_left_out():
-    order = orders.read({"model": "m/x", "operation": None, "account": None, "mode": None, "quote": None, "webhook_url": None})
+    order = orders.read(
+        {"model": "m/x", "operation": None, "account": None, "mode": None, "quote": None, "webhook_url": None}
+    )
     assert order == orders.Order(model="m/x")
 
 
@@ -117,7 +130,13 @@ def test_a_retired_model_names_its_replacement(house):
 
 @pytest.mark.parametrize(
     "change",
-    [{"enabled_override": False}, {"missing": True}, {"provider__enabled_override": False}, {"provider__missing": True}, {"provider__problem": "x"}],
+    [
+        {"enabled_override": False},
+        {"missing": True},
+        {"provider__enabled_override": False},
+        {"provider__missing": True},
+        {"provider__problem": "x"},
+    ],
 )
 def test_what_is_switched_off_is_not_offered(house, change):
     own = {name: value for name, value in change.items() if "__" not in name}
@@ -128,13 +147,17 @@ def test_what_is_switched_off_is_not_offered(house, change):
 
 
 def test_an_operation_the_model_does_not_do_is_refused_with_those_it_does(house):
-    assert refused(house.make, operation="text_to_video").fields == {"operation": ["scripted/paint does text_to_image, image_to_image."]}
+    assert refused(house.make, operation="text_to_video").fields == {
+        "operation": ["scripted/paint does text_to_image, image_to_image."]
+    }
 
 
 def test_without_an_operation_the_inputs_say_which(house):
     picture = asset(house)
     assert house.make(operation=None).operation == "text_to_image"
-    assert house.make(operation=None, inputs=[{"role": "image", "asset": str(picture.pk)}]).operation == "image_to_image"
+    assert (
+        house.make(operation=None, inputs=[{"role": "image", "asset": str(picture.pk)}]).operation == "image_to_image"
+    )
     error = refused(house.make, operation=None, inputs=[{"role": "mask", "asset": str(picture.pk)}])
     assert error.fields == {"operation": ["Say which: text_to_image, image_to_image."]}
 
@@ -152,10 +175,14 @@ def test_a_rule_passes_over_what_cannot_take_the_request(house):
     Provider.objects.exclude(slug="scripted").update(enabled_override=False)
     generation = house.make(model="auto:cheapest", operation="text_to_video", params={"prompt": "x", "duration": 3})
     assert generation.capability.model == "film"
-    assert refused(house.make, model="auto:cheapest", operation="text_to_video", params={"prompt": "x"}).code == "no_model"
+    assert (
+        refused(house.make, model="auto:cheapest", operation="text_to_video", params={"prompt": "x"}).code == "no_model"
+    )
 
 
-@pytest.mark.parametrize(("more", "field"), [({"model": "auto:nicest"}, "model"), ({"model": "auto:best", "operation": None}, "operation")])
+@pytest.mark.parametrize(
+    ("more", "field"), [({"model": "auto:nicest"}, "model"), ({"model": "auto:best", "operation": None}, "operation")]
+)
 def test_a_rule_must_be_known_and_told_the_operation(house, more, field):
     assert list(refused(house.make, **more).fields) == [field]
 
@@ -277,7 +304,9 @@ def test_a_fallback_must_exist_and_be_able_to_take_the_request(house):
         ("live", "mock", "simulated", "mock", "live"),
     ],
 )
-def test_the_mode_is_the_generation_s_the_workspace_s_the_provider_s_the_site_s(house, settings, order, workspace, provider, site, mode):
+def test_the_mode_is_the_generation_s_the_workspace_s_the_provider_s_the_site_s(
+    house, settings, order, workspace, provider, site, mode
+):
     settings.MEDIAGEN_MODE = site
     house.workspace.mode_override = workspace
     house.workspace.save()
@@ -298,21 +327,34 @@ def test_the_fingerprint_is_of_capability_parameters_and_bytes(house):
     other = asset(house, data=png("blue"))
     prints = [over(house, {"role": "image", "asset": str(item.pk)}).fingerprint for item in (first, second, other)]
     assert prints[0] == prints[1] != prints[2]
-    assert house.make(priority=1).fingerprint == house.make(metadata={"a": 1}).fingerprint != house.make(params={"prompt": "y"}).fingerprint
+    assert (
+        house.make(priority=1).fingerprint
+        == house.make(metadata={"a": 1}).fingerprint
+        != house.make(params={"prompt": "y"}).fingerprint
+    )
 
 
 def test_the_order_of_a_finished_generation_can_be_made_again(house):
     picture = asset(house)
     mine = house.login("Mine", workspace=house.workspace)
-    generation = over(house, {"role": "image", "asset": str(picture.pk)}, account=str(mine.pk), metadata={"a": 1}, priority=4)
+    generation = over(
+        house, {"role": "image", "asset": str(picture.pk)}, account=str(mine.pk), metadata={"a": 1}, priority=4
+    )
     again = orders.again(generation)
-    assert (again.model, again.operation, again.account, again.priority) == ("scripted/paint", "image_to_image", str(mine.pk), 4)
+    assert (again.model, again.operation, again.account, again.priority) == (
+        "scripted/paint",
+        "image_to_image",
+        str(mine.pk),
+        4,
+    )
     assert orders.prepare(again, house.workspace, house.user).fingerprint == generation.fingerprint
 
 
 def test_an_operator_s_label_and_price_lie_over_the_catalogue_s(house):
     row = house.capability()
-    Capability.objects.filter(pk=row.pk).update(label_override="Ours", price_override={"kind": "fixed", "credit": "usd", "rate": "1"})
+    Capability.objects.filter(pk=row.pk).update(
+        label_override="Ours", price_override={"kind": "fixed", "credit": "usd", "rate": "1"}
+    )
     spec = specs.of(house.capability())
     assert (spec.label, spec.price["kind"]) == ("Ours", "fixed")
     assert specs.of(row).label == "Paint"

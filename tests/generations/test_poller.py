@@ -63,7 +63,10 @@ def test_each_account_has_a_rate_of_its_own(house):
 
 def test_mock_and_built_in_work_knows_no_rate(house):
     Provider.objects.filter(slug="mock").update(rate_override=1)
-    generations = [house.make(model="mock/video", operation="text_to_video", params={"prompt": "x", "duration": 1}) for _ in range(3)]
+    generations = [
+        house.make(model="mock/video", operation="text_to_video", params={"prompt": "x", "duration": 1})
+        for _ in range(3)
+    ]
     house.fetch()
     assert {fresh(one).status for one in generations} == {"running"}
     assert house.look() == 3
@@ -78,7 +81,9 @@ def test_a_broken_adapter_is_a_strike_not_an_accident(house):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_slice_ends_two_hundred_jobs(house):
-    generations = running(house, 200, model="scripted/film", operation="text_to_video", params={"prompt": "x", "duration": 1})
+    generations = running(
+        house, 200, model="scripted/film", operation="text_to_video", params={"prompt": "x", "duration": 1}
+    )
     assert Generation.objects.filter(status="running").count() == 200
     all_due()
     house.adapter.tell("poll", *[Status(state="succeeded", outputs=text())] * 20, *[Status(state="filtered")] * 180)

@@ -104,7 +104,10 @@ def test_a_quote_holds_against_a_risen_price_by_refusing(house):
     token = quote(house)
     reprice("0.06")
     error = refused(house.make, quote=token)
-    assert (error.code, error.detail) == ("quote_outdated", "The price has risen to 6.000000 credits. Ask for a new quote.")
+    assert (error.code, error.detail) == (
+        "quote_outdated",
+        "The price has risen to 6.000000 credits. Ask for a new quote.",
+    )
 
 
 def test_a_price_that_fell_meanwhile_is_the_one_that_is_held(house):
@@ -157,7 +160,9 @@ def test_an_attempt_without_an_account_cost_nobody_anything(house):
 
 def test_the_wallet_is_billed_in_what_the_provider_reports(house):
     generation = house.make(model="scripted/metered")
-    house.adapter.tell("submit", Done(outputs=text(), remote_id="r", usage=Usage(cost=Decimal("0.123456789"), credit_type="usd")))
+    house.adapter.tell(
+        "submit", Done(outputs=text(), remote_id="r", usage=Usage(cost=Decimal("0.123456789"), credit_type="usd"))
+    )
     house.run(generation)
     assert fresh(generation).charged_micros == 12_345_700
     assert house.pool() == (100 * CREDIT - 123_457, 0)

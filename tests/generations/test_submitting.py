@@ -406,7 +406,14 @@ def test_the_id_of_another_job_is_not_taken_over(house):
 
 # -- two workers ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "answer", [Accepted(remote_id="late"), Done(outputs=text("late")), oops("remote_failed"), oops("unknown_outcome"), oops("content_rejected")]
+    "answer",
+    [
+        Accepted(remote_id="late"),
+        Done(outputs=text("late")),
+        oops("remote_failed"),
+        oops("unknown_outcome"),
+        oops("content_rejected"),
+    ],
 )
 def test_the_slower_of_two_workers_changes_nothing(house, answer):
     """The first one's lease ran out in the middle of its call; another settled the matter before its answer came."""
@@ -510,7 +517,9 @@ def test_a_full_account_makes_the_next_job_wait(house):
 def test_a_long_reason_is_told_once_too(house):
     for number in range(3):
         house.login(f"Login {number}", status="exhausted", status_reason="x" * 300)
-    ProviderAccount.objects.update(cooldown_until=timezone.now() + timedelta(hours=1), status="active", status_reason="y" * 390)
+    ProviderAccount.objects.update(
+        cooldown_until=timezone.now() + timedelta(hours=1), status="active", status_reason="y" * 390
+    )
     generation = house.make()
     for _ in range(3):
         house.submit()
@@ -606,7 +615,9 @@ def test_a_simulated_run_plays_the_real_adapter_and_costs_nothing(house, monkeyp
     house.run(generation)
     generation = fresh(generation)
     assert (generation.status, generation.charged_micros) == ("succeeded", 0)
-    assert generation.receipt["lines"][0]["label"] == "Simulated (recorded answers): quoted as usual, nothing is charged."
+    assert (
+        generation.receipt["lines"][0]["label"] == "Simulated (recorded answers): quoted as usual, nothing is charged."
+    )
     assert generation.assets.get().facts["simulated"] is True
     assert house.adapter.count("submit") == 1
 

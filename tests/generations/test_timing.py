@@ -59,7 +59,9 @@ def test_the_provider_s_own_word_comes_first_but_never_below_the_floor():
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_look_is_never_followed_by_the_next_within_the_floor(elapsed, past, watched):
     for looks in (0, 1, 50):
-        seconds = timing.next_look({**POLLING, "steps": [0], "ceiling": 0}, past, looks=looks, elapsed=elapsed, watched=watched)
+        seconds = timing.next_look(
+            {**POLLING, "steps": [0], "ceiling": 0}, past, looks=looks, elapsed=elapsed, watched=watched
+        )
         assert 0.85 * timing.FLOOR <= seconds <= 1.15 * timing.FLOOR
 
 
@@ -87,7 +89,9 @@ def ran(house: House, *seconds: float) -> None:
         house.adapter.tell("submit", Done(outputs=text(), remote_id=f"r-{generation.pk}"))
         house.run(generation)
         start = timezone.now() - timedelta(hours=1)
-        Attempt.objects.filter(pk=last(generation).pk).update(created_at=start, finished_at=start + timedelta(seconds=taken))
+        Attempt.objects.filter(pk=last(generation).pk).update(
+            created_at=start, finished_at=start + timedelta(seconds=taken)
+        )
 
 
 def test_history_begins_with_three_runs(house):

@@ -81,6 +81,12 @@ def test_every_list_form_and_row_opens(staff_client: Any, one_of_each: None) -> 
             assert staff_client.get(page(f"{name}_change", row.pk)).status_code == 200, name
 
 
+def test_no_column_is_named_like_an_attribute_of_the_page() -> None:
+    """`model` is the page's own model class: a column of that name would show it instead of a value."""
+    columns = {name for page in admin.site._registry.values() for name in (*page.list_display, *page.readonly_fields)}
+    assert "model" not in columns
+
+
 def test_every_model_of_ours_is_registered() -> None:
     from django.apps import apps
 

@@ -1,0 +1,1 @@
+"""Measurements: ratios within one run, beside a floor; never a timed test."""
