@@ -79,7 +79,9 @@ def _again(step: Step, attempt: Attempt, error: Exception) -> None:
     """An address that has gone is asked for again before the next try."""
     heals = getattr(error, "code", "") in HEALS
     if not heals:
-        Attempt.objects.filter(pk=attempt.pk).update(strikes=attempt.strikes + 1)
+        with transaction.atomic():
+            fence(step)
+            Attempt.objects.filter(pk=attempt.pk).update(strikes=attempt.strikes + 1)
         if attempt.remote_id:
             _ask_again(step, attempt)
     seconds = timing.after_error(step.errors + 1, getattr(error, "retry_after", None), ceiling=600 if heals else 4)

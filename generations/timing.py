@@ -40,7 +40,7 @@ def next_look(
 
 
 def after_error(errors: int, retry_after: float | None, *, ceiling: float = 60) -> float:
-    return retry_after if retry_after else _jitter(min(2.0 ** min(errors, 10), ceiling))
+    return min(retry_after, LONGEST) if retry_after else _jitter(min(2.0 ** min(errors, 10), ceiling))
 
 
 def _jitter(seconds: float) -> float:

@@ -31,7 +31,6 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
         "charged",
         "cost",
         "sent",
-        "ended",
     ]
     list_filter = ["state", "charged", ("capability__provider", admin.RelatedOnlyFieldListFilter), "error_code"]
     list_select_related = ["capability__provider", "account__provider", "generation"]
@@ -55,7 +54,7 @@ class AttemptAdmin(ReadOnly, ModelAdmin):
         "decision_text", "memo_text", "outputs_text", "usage_text",
     ]  # fmt: skip
 
-    sent, ended = when("created_at", "Sent"), when("finished_at", "Ended")
+    sent = when("created_at", "Sent")
 
     @display(description="Attempt")
     def short(self, row: Attempt) -> str:

@@ -21,6 +21,7 @@ from providers.types import Accepted, Done, Usage
 from . import trying
 from .ending import fail
 from .moves import Stale, due, move, move_attempt, now_micros, record
+from .paying import close_attempt, settle_account
 from .people import fence_off, own_step
 
 VERDICTS = ("arrived", "never_arrived", "charged")
@@ -115,7 +116,7 @@ def _adopt(
 
 
 def _abandon(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, *, again: bool) -> None:
-    trying.close_attempt(attempt, State.ABANDONED, error, old=[State.UNKNOWN])  # a worker may have found it meanwhile
+    close_attempt(attempt, State.ABANDONED, error, old=[State.UNKNOWN])  # a worker may have found it meanwhile
     if not again or generation.cancel_requested_at or generation.retries >= MAX_RETRIES:
         ended = (
             (Status.CANCELLED, "cancelled", "Cancelled.")
@@ -158,6 +159,8 @@ def recover(attempt: Attempt, reply: Accepted | Done) -> bool:
     """An answer that came after its worker had lost the step: if the attempt is unknown since, this settles it."""
     generation = attempt.generation
     with transaction.atomic():
+        if not Step.objects.select_for_update().filter(pk=generation.pk).exists():  # it has ended meanwhile
+            return False
         step = _claim(generation)
         attempt.refresh_from_db()
         if attempt.state != State.UNKNOWN:
@@ -187,5 +190,5 @@ def _expired(attempt: Attempt, *, charged: bool, by: Any) -> None:
         waiting = Attempt.objects.filter(pk=attempt.pk, state=State.EXPIRED, charged="unknown")
         if not waiting.update(charged="yes" if charged else "no", cost_micros=cost):
             raise Stale(f"attempt {attempt.pk} has its verdict already")
-        trying.settle_account(attempt, charged=cost)
+        settle_account(attempt, charged=cost)
         record(attempt.generation, "settled", {"charged": charged, "by": str(by), **attempt.facts})

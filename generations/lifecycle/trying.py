@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +24,12 @@ from generations.models import Attempt, Generation, Step
 from generations.models.generations import OPEN, State, Status
 from generations.policy import MAX_RETRIES, POLICY, Rule, backoff
 from providers.errors import CODES, ProviderError
-from providers.types import Accepted, Done, Usage
+from providers.types import Accepted, Done
 
 from . import moves
 from .ending import fail
 from .moves import due, fence, move, move_attempt, record
+from .paying import close_attempt, settle_account
 
 
 def begin(step: Step, generation: Generation, *, seconds: float) -> Attempt | None:
@@ -175,28 +175,6 @@ def end(step: Step, generation: Generation, attempt: Attempt, error: ProviderErr
         standing.apply(rule.account, attempt, error)  # before the pool: begin locks account and pool in this order too
         close_attempt(attempt, state, error)
         _next(step, generation, attempt, error, rule)
-
-
-def close_attempt(attempt: Attempt, state: str, error: ProviderError, *, old: Iterable[str] = OPEN) -> None:
-    charged = error.charged is True
-    cost = quoting.account_cost(attempt, Usage()) if charged else 0
-    move_attempt(
-        attempt, old, state, finished_at=timezone.now(), error_code=error.code, error_message=error.message[:2000],
-        vendor_code=error.vendor_code[:120], charged="yes" if charged else "no", cost_micros=cost,
-    )  # fmt: skip
-    leasing.free(attempt.pk)
-    settle_account(attempt, charged=cost)
-
-
-def settle_account(attempt: Attempt, *, charged: int, held_as: str = "") -> None:
-    """Capture in the credit type the provider charged, release what was held, be it in another."""
-    if attempt.account is None:
-        return
-    if charged:
-        paid = ledger.account_pool(attempt.account, attempt.credit_type)
-        ledger.capture(paid, amount=charged, key=f"capture:{attempt.pk}", reference=attempt.pk)
-    held = ledger.account_pool(attempt.account, held_as or attempt.credit_type)
-    ledger.release(held, key=f"release:{attempt.pk}", reference=attempt.pk)
 
 
 def _next(step: Step, generation: Generation, attempt: Attempt, error: ProviderError, rule: Rule) -> None:

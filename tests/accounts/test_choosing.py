@@ -27,12 +27,22 @@ REASONS = {
     "auth without words": ({"status": "auth_required"}, "needs signing in again", None, True),
     "blocked": ({"status": "blocked"}, "needs signing in again", None, True),
     "secrets": ({"missing_secrets": ("api_key", "org")}, "lacks api_key, org", None, True),
-    "fuse": ({"fuse_tripped": True, "captured": True}, "a session was revoked at this provider; a person must look first", None, True),
+    "fuse": (
+        {"fuse_tripped": True, "captured": True},
+        "a session was revoked at this provider; a person must look first",
+        None,
+        True,
+    ),
     "exhausted": ({"status": "exhausted"}, "out of credits", None, False),
     "short": ({"available": 4, "cost": 5}, "out of credits", None, False),
     "cooling": ({"cooling_until": NOW + 30}, "cooling down", NOW + 30, False),
     "cooling with words": ({"cooling_until": NOW + 30, "status_reason": "Slow down."}, "Slow down.", NOW + 30, False),
-    "breaker": ({"provider_closed_until": NOW + 60}, "the provider is failing; pausing before the next try", NOW + 60, False),
+    "breaker": (
+        {"provider_closed_until": NOW + 60},
+        "the provider is failing; pausing before the next try",
+        NOW + 60,
+        False,
+    ),
     "busy": ({"in_use": 2, "limit": 2}, "all 2 places are busy", None, False),
 }
 

@@ -46,7 +46,10 @@ def test_only_one_s_own_and_the_shared_accounts_are_asked(house):
     house.login("Gone", deleted_at=timezone.now())
     choice = choose(house)
     assert (choice.served, choice.never) == (False, True)
-    assert choice.reason == "No Scripted account is connected. Connect one under Accounts, or give its key in the environment."
+    assert (
+        choice.reason
+        == "No Scripted account is connected. Connect one under Accounts, or give its key in the environment."
+    )
     mine = house.login("Mine", workspace=house.workspace)
     assert choose(house).account == mine
 
@@ -71,21 +74,30 @@ def test_a_fallback_is_asked_when_the_one_before_can_never_serve(house):
 def test_what_may_serve_soon_is_waited_for(house):
     house.provider("understudy")
     house.login("Stand-in", slug="understudy")
-    ProviderAccount.objects.filter(pk=house.account.pk).update(cooldown_until=timezone.now() + timedelta(seconds=42), status_reason="Slow down.")
+    ProviderAccount.objects.filter(pk=house.account.pk).update(
+        cooldown_until=timezone.now() + timedelta(seconds=42), status_reason="Slow down."
+    )
     choice = choose(house, offer(house), offer(house, "understudy"))
     assert (choice.served, choice.never, choice.reason) == (False, False, "Waiting: Main: Slow down.")
     assert choice.seconds == pytest.approx(42, abs=2)
 
 
 @pytest.mark.parametrize(
-    ("change", "seconds"), [({"cooldown_until": 99_999}, 300), ({"cooldown_until": 0.2}, 1), ({"status": "exhausted"}, leasing.RETRY_SECONDS), ({}, 2)]
+    ("change", "seconds"),
+    [
+        ({"cooldown_until": 99_999}, 300),
+        ({"cooldown_until": 0.2}, 1),
+        ({"status": "exhausted"}, leasing.RETRY_SECONDS),
+        ({}, 2),
+    ],
 )
 def test_how_long_to_wait(house, change, seconds):
     if "cooldown_until" in change:
         change["cooldown_until"] = timezone.now() + timedelta(seconds=change["cooldown_until"])
     ProviderAccount.objects.filter(pk=house.account.pk).update(**change)
     Lease.objects.bulk_create(
-        Lease(account=house.account, attempt=uuid.uuid4(), slot=slot, expires_at=timezone.now() + timedelta(hours=1)) for slot in range(4)
+        Lease(account=house.account, attempt=uuid.uuid4(), slot=slot, expires_at=timezone.now() + timedelta(hours=1))
+        for slot in range(4)
     )
     assert choose(house).seconds == pytest.approx(seconds, abs=0.1)
 
@@ -104,11 +116,14 @@ def test_an_account_whose_balance_nobody_knows_may_serve(house):
 
 
 @pytest.mark.parametrize(
-    ("own", "operator", "catalogue", "limit"), [(7, 5, 3, 7), (None, 5, 3, 5), (None, None, 3, 3), (None, None, None, 4), (0, 5, 3, 0)]
+    ("own", "operator", "catalogue", "limit"),
+    [(7, 5, 3, 7), (None, 5, 3, 5), (None, None, 3, 3), (None, None, None, 4), (0, 5, 3, 0)],
 )
 def test_the_limit_is_the_account_s_the_operator_s_the_catalogue_s_or_four(house, own, operator, catalogue, limit):
     house.account.max_concurrency = own
-    provider = Provider(concurrency_override=operator, catalogue={} if catalogue is None else {"concurrency": catalogue})
+    provider = Provider(
+        concurrency_override=operator, catalogue={} if catalogue is None else {"concurrency": catalogue}
+    )
     assert leasing.limit_of(house.account, provider) == limit
 
 

@@ -32,7 +32,9 @@ def wallet(db) -> Pool:
 
 @pytest.fixture
 def login(db) -> ProviderAccount:
-    provider = Provider.objects.create(slug="bank", name="Bank", kind="remote", catalogue={"credit_types": [{"key": "usd", "credits": "100"}]})
+    provider = Provider.objects.create(
+        slug="bank", name="Bank", kind="remote", catalogue={"credit_types": [{"key": "usd", "credits": "100"}]}
+    )
     return ProviderAccount.objects.create(provider=provider, label="Main")
 
 
@@ -68,8 +70,15 @@ def test_each_entry_says_where_it_left_the_pool(wallet):
     ledger.hold(wallet, amount=30, key="hold", reference=JOB)
     ledger.capture(wallet, amount=20, key="capture", reference=JOB, note="why")
     entry = ledger.adjust(wallet, amount=-7, key="adjust", note="a correction", actor=actor)
-    rows = list(wallet.entries.order_by("id").values_list("kind", "amount", "held_change", "balance_after", "held_after"))
-    assert rows == [("grant", 100, 0, 100, 0), ("hold", 0, 30, 100, 30), ("capture", -20, -20, 80, 10), ("adjust", -7, 0, 73, 10)]
+    rows = list(
+        wallet.entries.order_by("id").values_list("kind", "amount", "held_change", "balance_after", "held_after")
+    )
+    assert rows == [
+        ("grant", 100, 0, 100, 0),
+        ("hold", 0, 30, 100, 30),
+        ("capture", -20, -20, 80, 10),
+        ("adjust", -7, 0, 73, 10),
+    ]
     assert (entry.balance_after, entry.held_after, entry.actor, entry.note) == (73, 10, actor, "a correction")
 
 
@@ -350,7 +359,9 @@ class Model(RuleBasedStateMachine):
     @rule(amount=AMOUNT, key=KEY, job=NAMES)
     def capture(self, amount, key, job):
         covered = min(amount, self.open.get(job, 0))
-        self._follow(lambda: ledger.capture(self.pool, amount=amount, key=key, reference=job), key, -amount, -covered, job)
+        self._follow(
+            lambda: ledger.capture(self.pool, amount=amount, key=key, reference=job), key, -amount, -covered, job
+        )
 
     @precondition(lambda self: any(self.open.values()))
     @rule(key=KEY, job=NAMES)
@@ -388,13 +399,21 @@ def test_a_wallet_always_equals_the_sum_of_its_entries(db):
     run_state_machine_as_test(
         Model,
         settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
         ),
     )
 
 
 # -- micros -----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("credits", "micros"), [("1", 10**6), ("0.0000001", 1), (Decimal("2.5000001"), 2_500_001), (3, 3 * 10**6), ("-0.0000001", 0)])
+@pytest.mark.parametrize(
+    ("credits", "micros"),
+    [("1", 10**6), ("0.0000001", 1), (Decimal("2.5000001"), 2_500_001), (3, 3 * 10**6), ("-0.0000001", 0)],
+)
 def test_credits_become_micros_rounded_up(credits, micros):
     assert money.to_micros(credits) == micros
 

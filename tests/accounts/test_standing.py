@@ -32,7 +32,9 @@ def provider() -> Provider:
     return Provider.objects.get(slug="scripted")
 
 
-@pytest.mark.parametrize(("effect", "status"), [("auth_required", "auth_required"), ("revoked", "auth_required"), ("exhausted", "exhausted")])
+@pytest.mark.parametrize(
+    ("effect", "status"), [("auth_required", "auth_required"), ("revoked", "auth_required"), ("exhausted", "exhausted")]
+)
 def test_an_account_that_cannot_serve_says_why(house, effect, status):
     account = apply(house, effect)
     assert (account.status, account.status_reason) == (status, "It said so.")
@@ -82,7 +84,12 @@ def test_five_failures_in_a_row_open_the_breaker_and_a_success_closes_it(house):
     assert provider().health == "down"
     assert timezone.now() < provider().open_until < timezone.now() + timedelta(seconds=standing.BREAKER_SECONDS + 1)
     standing.served(house.account)
-    assert (provider().open_until, provider().failure_streak, provider().health, provider().health_note) == (None, 0, "ok", "")
+    assert (provider().open_until, provider().failure_streak, provider().health, provider().health_note) == (
+        None,
+        0,
+        "ok",
+        "",
+    )
 
 
 def test_failures_with_a_success_between_them_open_nothing(house):

@@ -98,7 +98,8 @@ class House:
         }
         self.env = kept | {
             "MEDIAGEN_VAR": str(folder / "var"), "PORT": str(self.port), "MEDIAGEN_ADAPTER_PATHS": paths,
-            "MEDIAGEN_LEASE": "4", "MEDIAGEN_FIND_SECONDS": "6", "THROWAWAY_API_KEY": "throwaway-key-for-tests", "MEDIAGEN_PRIVATE_HOSTS": f"127.0.0.1:{upstream_port}", **more,
+            "MEDIAGEN_LEASE": "4", "MEDIAGEN_FIND_SECONDS": "6", "THROWAWAY_API_KEY": "throwaway-key-for-tests",
+            "MEDIAGEN_PRIVATE_HOSTS": f"127.0.0.1:{upstream_port}", **more,
         }  # fmt: skip
         if database:
             self.env["DATABASE_URL"] = database

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted import CREDIT, Killed, fresh, last, oops, open_house, png, text, url
+from scripted import CREDIT, Killed, fresh, last, later, oops, open_house, png, text, url
 
 from generations import assets, finishing, inbox, lifecycle
 from generations.models import Asset, Step
@@ -71,7 +71,7 @@ def test_nothing_is_charged_beyond_the_hold(house):
     house.fetch()
     generation = fresh(generation)
     assert (generation.charged_micros, generation.held_micros) == (5 * CREDIT, 5 * CREDIT)
-    assert lines(generation)[-1] == ("Never more than was held", "-40.000000")
+    assert lines(generation)[-1] == ("Never more than was quoted", "-40.000000")
     assert house.pool() == (99_550_000, 0), "the account really paid for nine"
 
 
@@ -107,15 +107,17 @@ def test_what_is_gone_or_broken_is_asked_for_again(house, trouble):
     assert (fresh(generation).status, house.adapter.count("poll")) == ("succeeded", 1)
 
 
-@pytest.mark.parametrize("trouble", [oops("result_gone", "Lapsed."), b"<html>not a picture</html>"])
-def test_what_stays_gone_or_broken_fails_at_the_account_s_cost(house, trouble):
+@pytest.mark.parametrize(
+    ("trouble", "code"), [(oops("result_gone", "Lapsed."), "result_gone"), (b"<html>no picture</html>", "bad_reply")]
+)
+def test_what_stays_gone_or_broken_fails_at_the_account_s_cost(house, trouble, code):
     house.files["a.png"] = trouble
     generation = done(house, *url("a.png"))
     house.adapter.tell("poll", oops("unavailable"), Status(state="running"))
     for _ in range(finishing.GONE_TRIES + 1):
         house.fetch()
     generation = fresh(generation)
-    assert (generation.status, generation.error_code, generation.retryable) == ("failed", "result_gone", True)
+    assert (generation.status, generation.error_code, generation.retryable) == ("failed", code, True)
     assert (house.wallet, house.pool()) == ((1000 * CREDIT, 0), (99_950_000, 0))
     assert house.adapter.count("poll") == finishing.GONE_TRIES
     assert not Step.objects.exists()
@@ -123,9 +125,9 @@ def test_what_stays_gone_or_broken_fails_at_the_account_s_cost(house, trouble):
 
 @pytest.mark.parametrize("code", finishing.HEALS)
 def test_a_broken_line_is_tried_again_patiently(house, code):
-    house.files["a.png"] = [*[oops(code)] * finishing.TRIES, png()]
+    house.files["a.png"] = [*[oops(code)] * 8, png()]
     generation = done(house, *url("a.png"))
-    for _ in range(finishing.TRIES):
+    for _ in range(8):
         house.fetch()
         assert fresh(generation).status == "finalizing"
     house.fetch()
@@ -135,7 +137,9 @@ def test_a_broken_line_is_tried_again_patiently(house, code):
 def test_a_line_that_never_heals_ends_the_job(house):
     house.files["a.png"] = oops("unavailable", "Down.")
     generation = done(house, *url("a.png"))
-    for _ in range(finishing.TRIES + 1):
+    for _ in range(3):
+        house.fetch()
+    with later(finishing.HEAL_HOURS * 3600):
         house.fetch()
     assert (fresh(generation).status, fresh(generation).error_message) == ("failed", "Down.")
 
@@ -167,7 +171,7 @@ def test_storage_that_is_away_keeps_the_job_until_it_is_back(house, monkeypatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(assets, "keep", full)
-        for _ in range(finishing.TRIES + 3):
+        for _ in range(8):
             assert isinstance(house.breaking("io"), OSError)
     assert (fresh(generation).status, Asset.objects.count()) == ("finalizing", 0)
     house.fetch()
@@ -198,9 +202,8 @@ def test_a_worker_killed_while_finishing_leaves_one_asset_and_one_charge(house, 
 
 
 def test_the_slower_of_two_workers_neither_ends_nor_renames_anything(house):
-    house.files["a.png"] = oops("unavailable")
+    house.files["a.png"] = oops("content_rejected")  # for good
     generation = done(house, *url("a.png"))
-    Step.objects.update(errors=finishing.TRIES)  # the next failure is the last
     (mine,) = house.claim("io")
     (theirs,) = house.claim("io", died=True)
     finishing.work(mine)

@@ -12,6 +12,7 @@ from accounts import ledger, people
 from accounts.errors import Refused
 from accounts.models import Entry, Lease
 from generations import lifecycle, submitting, tasks
+from generations import settling as looking_for
 from generations.lifecycle import creating, settling
 from generations.lifecycle.moves import Stale, due, fence, move
 from generations.models import Generation, Step
@@ -165,8 +166,9 @@ def test_an_unknown_outcome_waits_for_its_truth_before_it_is_cancelled(house):
     generation = house.lost()
     lifecycle.cancel(fresh(generation), by="alice")
     assert fresh(generation).unknown
-    for _ in range(submitting.FINDS):
-        house.submit()
+    with later(600):
+        for _ in range(looking_for.FINDS):
+            house.submit()
     assert (fresh(generation).status, house.adapter.count("submit")) == ("cancelled", 1)
 
 
@@ -351,6 +353,13 @@ def test_only_an_open_question_takes_a_verdict(house, verdict):
         assert (error.status, error.detail) == (409, "Nothing here waits for a verdict.")
 
 
+def test_never_arrived_waits_while_the_provider_is_being_asked(house):
+    generation = house.lost()
+    house.claim("default")
+    error = refused(lifecycle.settle, fresh(generation), verdict="never_arrived", by="alice")
+    assert (error.status, last(generation).state) == (409, "unknown")
+
+
 def test_an_unknown_verdict_is_refused_by_name(house):
     assert "verdict" in refused(lifecycle.settle, house.lost(), verdict="maybe", by="alice").fields
 
@@ -380,6 +389,19 @@ def test_a_callback_tells_where_a_lost_job_went(house):
     lifecycle.callback(last(generation), "told-by-callback")
     assert (fresh(generation).status, last(generation).remote_id) == ("running", "told-by-callback")
     assert house.adapter.count("submit") == 1
+
+
+def test_a_callback_during_the_call_is_remembered_should_its_answer_be_lost(house):
+    def submit(job):
+        lifecycle.callback(last(generation), "told-early")
+        raise oops("unknown_outcome")
+
+    generation = house.make()
+    house.adapter.tell("submit", submit)
+    house.submit()
+    assert (fresh(generation).unknown, last(generation).remote_id) == (True, "told-early")
+    house.submit()
+    assert (fresh(generation).status, house.adapter.count("submit"), house.adapter.count("poll")) == ("running", 1, 1)
 
 
 def test_a_callback_without_an_id_has_the_lost_job_looked_for_now(house):

@@ -338,6 +338,20 @@ def test_past_the_deadline_it_is_asked_to_cancel_looked_at_once_more_and_then_ex
     assert not Lease.objects.exists()
 
 
+def test_a_look_that_comes_late_may_find_it_finished(house):
+    """Nobody looked for a while: it is asked how it is before it is asked to stop."""
+    generation = house.accepted()
+    overdue(generation, seen=False)
+    house.adapter.tell("poll", Status(state="succeeded", outputs=text()))
+    house.look()
+    assert (fresh(generation).status, house.adapter.count("cancel")) == ("finalizing", 0)
+    other = house.accepted()
+    overdue(other, seen=False)
+    for _ in range(3):
+        house.look()
+    assert (house.adapter.count("cancel"), fresh(other).error_code) == (1, "expired")
+
+
 def test_the_one_more_look_may_still_bring_the_result(house):
     generation = house.accepted()
     overdue(generation)
@@ -372,7 +386,7 @@ def test_trouble_past_the_deadline_expires_it_too(house):
 def test_a_deadline_that_passes_during_a_look_still_asks_to_cancel_first(house):
     generation = house.accepted()
     (look,) = house.looks()
-    overdue(generation)
+    overdue(generation, seen=False)
     look.attempt.refresh_from_db()
     poller.apply([house.seen(look)])
     assert fresh(generation).status == "running"

@@ -290,6 +290,9 @@ def test_a_pinned_account_must_be_one_of_the_workspace_at_this_provider(house):
 def test_a_fallback_must_exist_and_be_able_to_take_the_request(house):
     assert list(refused(house.make, fallbacks=["scripted/nothing"]).fields) == ["fallbacks"]
     assert list(refused(house.make, fallbacks=["scripted/film"]).fields) == ["fallbacks"]
+    assert "fallbacks" in refused(house.make, model="mock/image", fallbacks=["scripted/paint"]).fields, (
+        "one mode for all"
+    )
     error = refused(house.make, params={"prompt": "x", "count": 2}, fallbacks=["scripted/metered"])
     assert error.fields["fallbacks"][0].startswith("scripted/metered cannot take this: params.count")
 

@@ -15,7 +15,14 @@ from django.db import transaction
 from django.db.models import Sum
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from scripted import CREDIT, House, Killed, fresh, last, new_house, oops, overdue, png, text, url
 
 from accounts.errors import Refused
@@ -29,7 +36,9 @@ from providers.types import Accepted, Done, Status
 
 pytestmark = pytest.mark.django_db
 CODES = sorted(POLICY)
-SUBMITS = st.sampled_from(["accepted", "done", "killed", "broken", "unknown_outcome"]) | st.sampled_from(["accepted", *CODES])
+SUBMITS = st.sampled_from(["accepted", "done", "killed", "broken", "unknown_outcome"]) | st.sampled_from(
+    ["accepted", *CODES]
+)
 LOOKS = st.sampled_from(["running", "succeeded", "addresses", "killed"]) | st.sampled_from(
     ["failed", "filtered", "cancelled", "nonsense", *CODES]
 )
@@ -83,7 +92,9 @@ class Life(RuleBasedStateMachine):
     def a_round_of_submits(self, answer, found, dead):
         words = {"accepted": _accepted, "done": _done, "killed": killed, "broken": ZeroDivisionError("?")}
         finds = {"none": None, "found": _accepted, "done": _done, "killed": killed, "unavailable": oops("unavailable")}
-        self._round("default", dead, submit=words.get(answer) or oops(answer, charged=len(answer) % 2 == 0), find=finds[found])
+        self._round(
+            "default", dead, submit=words.get(answer) or oops(answer, charged=len(answer) % 2 == 0), find=finds[found]
+        )
 
     @rule(answer=LOOKS, verdict=CANCELS, dead=st.booleans())
     def a_round_of_looks(self, answer, verdict, dead):
@@ -132,7 +143,9 @@ class Life(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 2), verdict=st.sampled_from(["arrived", "never_arrived", "charged"]))
     def a_verdict(self, pick, verdict):
         generation = self._one(pick)
-        self._may_be_refused(lifecycle.settle, generation, verdict=verdict, by="alice", remote_id=f"remote-{generation.pk}")
+        self._may_be_refused(
+            lifecycle.settle, generation, verdict=verdict, by="alice", remote_id=f"remote-{generation.pk}"
+        )
 
     @rule(pick=st.integers(0, 2), named=st.booleans(), times=st.integers(1, 2))
     def a_callback(self, pick, named, times):
@@ -156,7 +169,10 @@ class Life(RuleBasedStateMachine):
         for verb, answer in answers.items():
             self.house.adapter.script[verb] = [answer] * 8
         with contextlib.suppress(Killed):
-            {"default": self.house.submit, "poll": self.house.look, "io": self.house.fetch}[cluster](died=dead)
+            if cluster == "poll":
+                self.house.look(died=dead)
+            else:
+                self.house.threads(cluster, died=dead, safely=True)
         self.house.adapter.script.clear()
 
     # -- what must hold after each of it ------------------------------------------------------------------------------
@@ -209,7 +225,12 @@ def test_any_life_of_a_generation_keeps_every_rule(db, monkeypatch):
         run_state_machine_as_test(
             Life,
             settings=settings(
-                max_examples=30, stateful_step_count=18, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+                max_examples=40,
+                stateful_step_count=18,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                suppress_health_check=list(HealthCheck),
             ),
         )
     finally:
