@@ -177,8 +177,7 @@ def test_many_at_once_never_take_more_places_than_there_are(monkeypatch):
     def worker() -> None:
         try:
             start.wait(10)
-            for _ in range(2):
-                taken.append(leasing.take(choice, attempt_id=uuid.uuid4(), seconds=60))
+            taken.extend(leasing.take(choice, attempt_id=uuid.uuid4(), seconds=60) for _ in range(2))
         finally:
             connection.close()
 

@@ -66,9 +66,8 @@ async def looks(port: int, folder: Path) -> None:
 def report(what: str, ours: list[float], floor: list[float], beside: str) -> None:
     ratios = sorted(mine / bare for mine, bare in zip(ours, floor, strict=True))
     middle = statistics.median(ratios)
-    print(
-        f"{what}: {statistics.median(ours):,.0f}/s beside {statistics.median(floor):,.0f}/s of {beside}; ratio {middle:.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
-    )
+    rates = f"{statistics.median(ours):,.0f}/s beside {statistics.median(floor):,.0f}/s of {beside}"
+    print(f"{what}: {rates}; ratio {middle:.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})")
 
 
 def main() -> None:

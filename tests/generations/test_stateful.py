@@ -225,7 +225,7 @@ def test_any_life_of_a_generation_keeps_every_rule(db, monkeypatch):
         run_state_machine_as_test(
             Life,
             settings=settings(
-                max_examples=40,
+                max_examples=25,
                 stateful_step_count=18,
                 deadline=None,
                 database=None,

@@ -83,8 +83,7 @@ def test_many_at_once_get_no_more_than_there_is():
     def worker() -> None:
         try:
             start.wait(10)
-            for _ in range(4):
-                granted.append(rates.take("k", per_minute=10, wanted=1))
+            granted.extend(rates.take("k", per_minute=10, wanted=1) for _ in range(4))
         finally:
             connection.close()
 

@@ -64,7 +64,7 @@ def test_a_catalogue_becomes_rows(shelf):
         "video",
     )
     assert row("old").lifecycle == "retired"
-    assert [item.model for item in Capability.objects.filter(provider=found).order_by("position")][0] == "paint"
+    assert Capability.objects.filter(provider=found).order_by("position")[0].model == "paint"
 
 
 def test_again_changes_nothing(shelf):

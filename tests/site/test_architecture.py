@@ -128,7 +128,9 @@ def test_an_adapter_imports_the_contract_and_nothing_else_of_ours(slug: str) -> 
 
 def test_an_adapter_of_a_remote_provider_touches_neither_network_nor_machine() -> None:
     remote = [slug for slug in adapters() if slug not in BUILT_IN]
-    touching = [shown(file) for slug in remote for file in (ADAPTERS / slug).rglob("*.py") if imports(file) & NOT_IN_ADAPTERS]
+    touching = [
+        shown(file) for slug in remote for file in (ADAPTERS / slug).rglob("*.py") if imports(file) & NOT_IN_ADAPTERS
+    ]
     assert touching == []
 
 
