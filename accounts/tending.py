@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -13,11 +15,10 @@ from django.utils import timezone
 
 from providers.errors import ProviderError
 from providers.http.requests_driver import Threaded
-from providers.http.wire import Site
 from providers.loaded import registry
-from providers.types import AccountFacts, Snapshot
+from providers.types import Snapshot
 
-from . import ledger, secrets
+from . import ledger, secrets, sites
 from .errors import Refused
 from .models import ProviderAccount
 from .money import to_micros
@@ -86,20 +87,21 @@ def _ask(account: ProviderAccount) -> Snapshot:
     entry = registry.get(account.provider.slug)
     if entry is None or entry.adapter is None or entry.catalogue is None:
         raise ProviderError("unavailable", "Its adapter is not installed here.")
-    held, catalogue, adapter = secrets.of(account), entry.catalogue, entry.adapter
-    facts = AccountFacts(
-        id=str(account.pk), external_id=account.external_id, email=account.email, label=account.label, plan=account.plan,
-        base_url=account.base_url, api_version=account.api_version, facts=account.facts,
-    )  # fmt: skip
+    held, adapter, told = secrets.of(account), entry.adapter, sites.facts(account)
+    found: Snapshot = call(account, "inspect", lambda: adapter.inspect(told, held, time.time()))
+    return found
+
+
+def call(account: ProviderAccount, verb: str, make: Callable[[], Any]) -> Any:
+    """One verb about an account itself, with its credentials, within a person's patience."""
+    entry = registry.get(account.provider.slug)
+    if entry is None or entry.catalogue is None:
+        raise ProviderError("unavailable", "Its adapter is not installed here.")
+    catalogue = entry.catalogue
     if catalogue.kind == "builtin":
-        return adapter.inspect(facts, held, time.time())  # type: ignore[return-value]
-    site = Site(
-        name=catalogue.name, base_url=account.base_url or str(catalogue.http.get("base_url", "")), auth=catalogue.http.get("auth") or (),
-        secrets=held, errors=[rule.row() for rule in catalogue.errors], hosts=tuple(catalogue.http.get("hosts") or ()),
-        headers=catalogue.http.get("headers") or {}, api_version=account.api_version or str(catalogue.http.get("api_version", "")),
-        timeout=PROBE_SECONDS, guarded=bool(account.base_url and account.workspace_id),
-    )  # fmt: skip
-    return _driver().call(f"{catalogue.slug}.inspect", lambda: adapter.inspect(facts, held, time.time()), site)
+        return make()
+    site = sites.site(catalogue, account, secrets.of(account), timeout=PROBE_SECONDS)
+    return _driver().call(f"{catalogue.slug}.{verb}", make, site)
 
 
 @lru_cache(maxsize=1)

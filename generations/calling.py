@@ -10,16 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.urls import reverse
 
-from accounts import secrets
-from accounts.models import ProviderAccount
-from accounts.money import MICROS
+from accounts import secrets, sites
 from generations.models import Attempt, Generation
 from providers import catalogue_types, mapping, rates
 from providers.adapter import BaseAdapter
@@ -66,46 +63,25 @@ def open_line(attempt: Attempt) -> Line:
             "unavailable", f"The adapter of {attempt.capability.provider.name} is not installed here.", charged=False
         )
     held = secrets.of(attempt.account)
+    facts = sites.facts(attempt.account) if attempt.account else AccountFacts()
     return Line(
-        attempt=attempt, generation=generation, spec=specs.of(attempt.capability), adapter=entry.adapter, account=_facts(attempt.account),
-        site=site(entry.catalogue, attempt.account, held, specs.of(attempt.capability)),
-        builtin=entry.catalogue.kind == "builtin", per_minute=per_minute(attempt.capability.provider, entry.catalogue),
-    )  # fmt: skip
+        attempt=attempt,
+        generation=generation,
+        spec=specs.of(attempt.capability),
+        adapter=entry.adapter,
+        account=facts,
+        site=sites.site(entry.catalogue, attempt.account, held, timeout=_limit(attempt), total=settings.LONGEST_SUBMIT),
+        builtin=entry.catalogue.kind == "builtin",
+        per_minute=per_minute(attempt.capability.provider, entry.catalogue),
+    )
 
 
 def per_minute(provider: Any, catalogue: catalogue_types.Catalogue) -> float | None:
     return provider.rate_override or catalogue.rate.get("per_minute")
 
 
-def site(
-    catalogue: catalogue_types.Catalogue,
-    account: ProviderAccount | None,
-    held: dict[str, str],
-    spec: catalogue_types.Capability | None = None,
-) -> Site:
-    http = catalogue.http
-    own_base = account.base_url if account else ""
-    return Site(
-        name=catalogue.name, base_url=own_base or str(http.get("base_url", "")), auth=http.get("auth") or (), secrets=held,
-        errors=[rule.row() for rule in catalogue.errors], hosts=tuple(http.get("hosts") or ()), headers=http.get("headers") or {},
-        api_version=(account.api_version if account else "") or str(http.get("api_version", "")),
-        timeout=min(float(spec.timeout if spec else http.get("timeout", 60)), settings.LONGEST_SUBMIT), total=settings.LONGEST_SUBMIT,
-        guarded=bool(own_base and account and account.workspace_id),
-        code_at=http.get("code_at") or (), message_at=http.get("message_at") or (),
-    )  # fmt: skip
-
-
-def _facts(account: ProviderAccount | None) -> AccountFacts:
-    if account is None:
-        return AccountFacts()
-    balances = {
-        pool.credit_type: None if pool.balance is None else Decimal(pool.balance) / MICROS
-        for pool in account.pools.all()
-    }
-    return AccountFacts(
-        id=str(account.pk), external_id=account.external_id, email=account.email, label=account.label, plan=account.plan,
-        base_url=account.base_url, api_version=account.api_version, facts=account.facts, balances=balances,
-    )  # fmt: skip
+def _limit(attempt: Attempt) -> float:
+    return min(float(specs.of(attempt.capability).timeout), settings.LONGEST_SUBMIT)
 
 
 @contextmanager

@@ -21,10 +21,10 @@ from generations.models import Attempt, Generation, Step
 from generations.models.generations import State, Status
 from providers.errors import ProviderError
 from providers.http.requests_driver import download
-from providers.types import Done, Output
+from providers.types import Done
 from providers.types import Status as Seen
 
-from . import assets, bells, calling, faults, files, inbox, lifecycle, quoting, timing
+from . import assets, bells, calling, faults, files, inbox, lifecycle, quoting, simulating, timing
 from .sniffing import BadFile
 
 logger = logging.getLogger("mediagen.finish")
@@ -132,7 +132,7 @@ def _bring(attempt: Attempt, output: Mapping[str, Any], into: Path) -> Path:
         return into
     line = calling.open_line(attempt)
     if line.mode == "simulated":
-        return simulated_file(output, into)
+        return simulating.stand_in(output["kind"], into)
     with calling.handle_with_files(line) as handle:
         made = line.adapter.fetch(handle, inbox.read([output])[0])
         if isinstance(made, bytes):
@@ -146,28 +146,6 @@ def _bring(attempt: Attempt, output: Mapping[str, Any], into: Path) -> Path:
             timeout=60, total_timeout=settings.MEDIAGEN_FETCH_SECONDS,
         )  # fmt: skip
         return into
-
-
-def simulated_file(output: Mapping[str, Any], into: Path) -> Path:
-    """No network in simulated mode: a small true file of the same kind stands in for the recorded address."""
-    from providers.loaded import MOCK, registry
-    from providers.types import Job
-
-    job = Job(
-        reference="simulated",
-        operation="",
-        model="simulated",
-        params={"prompt": "simulated result"},
-        outputs=(output["kind"],),
-        scratch=into.parent,
-        mode="mock",
-    )
-    done = registry.get(MOCK).adapter.submit(job)  # type: ignore[union-attr]
-    found: Output = done.outputs[0]  # type: ignore[union-attr]
-    if found.file is None:
-        into.write_text(found.text or "", encoding="utf-8")
-        return into
-    return found.file.rename(into)
 
 
 def _settle(step: Step, generation: Generation, attempt: Attempt, kept: int, problems: list[Exception]) -> None:

@@ -40,7 +40,7 @@ def everything(scratch: Path) -> int:
 
 def parallel() -> list[str]:
     """One more than there are cores: the fault tests mostly wait for something to recover."""
-    return ["-n", str(min(5, (os.cpu_count() or 1) + 1)), "--dist", "loadgroup"] if (os.cpu_count() or 1) > 1 else []
+    return ["-n", str(min(5, (os.cpu_count() or 1) + 1)), "--dist", "loadfile"] if (os.cpu_count() or 1) > 1 else []
 
 
 def pytest(args: list[str], var: Path, database: str, cache: str) -> int:

@@ -8,7 +8,6 @@ from browser_work import PHONE, WIDE, ended, holds, made
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),
 ]
 PAGES = [

@@ -13,7 +13,6 @@ from providers.models import Capability
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),
 ]
 PNG = (

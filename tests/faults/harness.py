@@ -62,7 +62,7 @@ def wait_for(test: Any, seconds: float, what: str) -> Any:
             found = None
         if found:
             return found
-        time.sleep(0.1)
+        time.sleep(0.25)  # a key may ask 600 times a minute
     raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
 
 

@@ -20,7 +20,7 @@ POINTS = ("before_hold", "after_hold", "before_send", "after_send", "after_answe
 LOST = ("before_send", "after_send", "after_answer")  # the answer is lost: only the provider, or a person, knows
 MODELS = ("findable/picture", "blind/picture", "mock/image")
 NEVER_THERE = {("mock/image", "while_fetching")}  # what is made here is not fetched over a line
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -37,6 +37,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_a_kill_at_any_point_ends_rightly(running: tuple[House, int], point: str) -> None:
     """One job of each provider, each killed once at this point: one upstream job each, and every credit explained."""
     house, port = running
+    house.stop()  # should the point before have failed half-way
     house.start(MEDIAGEN_KILL_AT=point)
     marker = Path(house.env["MEDIAGEN_VAR"]) / "run" / f"killed-at-{point}"
     before = float(house.wallet()["balance"])

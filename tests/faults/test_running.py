@@ -19,7 +19,7 @@ import pytest
 from faults.databases import DATABASES, broker, database
 from faults.harness import ROOT, House, ask, free_port, upstream, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_group("running")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -124,6 +124,21 @@ def test_a_lost_answer_is_found_again_and_paid_once(running: tuple[House, int]) 
     row = house.submit("findable/picture", prompt, uuid.uuid4().hex)
     assert house.ended(row["id"], 60)["status"] == "succeeded"
     assert stats(port)["jobs"][prompt] == 1
+
+
+def test_slow_submits_run_side_by_side_and_none_becomes_unknown(running: tuple[House, int]) -> None:
+    """Each takes three leases to answer; a dozen together take little longer than one."""
+    house, port = running
+    prompts = [f"[delay 12] {uuid.uuid4().hex}" for _ in range(12)]
+    started = time.monotonic()
+    rows = [house.submit("findable/patient", prompt, uuid.uuid4().hex) for prompt in prompts]
+    for row in rows:
+        ended = house.ended(row["id"], 60)
+        assert (ended["status"], ended["attempts"]) == ("succeeded", 1)
+        events = house.call(f"/generations/{row['id']}/events")[1]["data"]
+        assert not any(event["data"].get("unknown") for event in events)
+    print(f"twelve submits of 12 s each: {time.monotonic() - started:.0f} s")
+    assert [stats(port)["jobs"][prompt] for prompt in prompts] == [1] * 12
 
 
 def test_a_refused_prompt_is_filtered_and_never_tried_again(running: tuple[House, int]) -> None:

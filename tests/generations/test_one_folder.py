@@ -17,7 +17,7 @@ from generations.models import Generation
 from providers import loaded
 from providers.sync import sync
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
