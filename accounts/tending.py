@@ -79,7 +79,8 @@ def due(limit: int = 5) -> list[ProviderAccount]:
     """Accounts that may have come back by themselves: out of credits, or made here and needing no person."""
     stopped = Q(status="exhausted") | Q(status="auth_required", provider__kind="builtin")
     since = timezone.now() - timedelta(seconds=PROBE_EVERY)
-    rows = ProviderAccount.objects.filter(stopped, deleted_at=None).exclude(inspected_at__gt=since)
+    lately = Q(inspected_at__gt=since) & ~Q(provider__kind="builtin")
+    rows = ProviderAccount.objects.filter(stopped, deleted_at=None).exclude(lately)
     return list(rows.select_related("provider").order_by("inspected_at")[:limit])
 
 

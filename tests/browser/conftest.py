@@ -38,7 +38,7 @@ def chrome() -> Iterator[Any]:
 
     path = chromium.find()
     if path is None:
-        pytest.fail(chromium.HOW) if os.environ.get("CI") else pytest.skip(chromium.HOW)
+        pytest.fail(chromium.HOW)
     with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield found
