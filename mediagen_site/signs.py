@@ -6,7 +6,7 @@ What it saw goes to the supervisor as a line of output; a database that hangs ho
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, close_old_connections
@@ -17,8 +17,9 @@ from generations.models import Pulse, Step
 
 from .supervisor import Sign, write_signs
 
-EVERY = 5.0  # seconds between looks
-SILENT = 8.0  # seconds without a new pulse before a cluster is rung
+EVERY = 2.5  # seconds between looks
+SILENT = 8.0  # seconds without a new pulse before a cluster is rung …
+SILENT_LATE = 2.0  # … and while a step of it is overdue: its worker has probably died
 
 
 def watch(clusters: Sequence[str]) -> None:
@@ -33,7 +34,7 @@ def look(clusters: Sequence[str], bells: Bells) -> dict[str, Sign]:
     close_old_connections()
     try:
         signs = read(clusters)
-        for cluster in bells.due(signs, time.monotonic()):
+        for cluster in bells.due(signs, time.monotonic(), late(clusters)):
             ring(cluster)
         return signs
     except DatabaseError:
@@ -48,15 +49,25 @@ class Bells:
     def __init__(self) -> None:
         self.pulses: dict[str, tuple[float, float]] = {}  # cluster -> (pulse, when it was new or last rung for)
 
-    def due(self, signs: dict[str, Sign], now: float) -> list[str]:
-        return [cluster for cluster, sign in signs.items() if self._silent(cluster, sign.pulse, now)]
+    def due(self, signs: dict[str, Sign], now: float, late: Collection[str] = ()) -> list[str]:
+        return [
+            cluster
+            for cluster, sign in signs.items()
+            if self._silent(cluster, sign.pulse, now, SILENT_LATE if cluster in late else SILENT)
+        ]
 
-    def _silent(self, cluster: str, pulse: float, now: float) -> bool:
+    def _silent(self, cluster: str, pulse: float, now: float, patience: float) -> bool:
         before, since = self.pulses.get(cluster, (None, 0.0))
-        silent = before is None or (before == pulse and now - since >= SILENT)
+        silent = before is None or (before == pulse and now - since >= patience)
         if silent or before != pulse:
             self.pulses[cluster] = (pulse, now)
         return silent
+
+
+def late(clusters: Sequence[str]) -> set[str]:
+    """Clusters with a step whose time, or whose lease, has passed."""
+    overdue = Step.objects.filter(cluster__in=clusters, due_at__lt=time.time() - 1).order_by()
+    return set(overdue.values_list("cluster", flat=True).distinct())
 
 
 def read(clusters: Sequence[str]) -> dict[str, Sign]:
