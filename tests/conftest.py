@@ -57,6 +57,13 @@ def pytest_report_header() -> str:
     return f"database: {database['ENGINE'].rpartition('.')[2]} {where}; broker: {broker}; cache: {cache}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it at the end."""
+    items.sort(
+        key=lambda item: 0 if item.get_closest_marker("faults") else 1 if item.get_closest_marker("browser") else 2
+    )
+
+
 # -- the network ends at this machine ---------------------------------------------------------------------------------
 class WayOut(Exception):
     """A test tried to reach another machine. Not an OSError, so that no retry policy swallows it."""

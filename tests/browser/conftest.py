@@ -32,7 +32,7 @@ FLAGS = [
 HERE = {"127.0.0.1", "localhost", ""}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
