@@ -93,3 +93,23 @@ def test_an_expiry_is_kept(client):
     until = timezone.now() + timedelta(days=3)
     row = client.post(KEYS, {"name": "x", "expires_at": until.isoformat()}).json()
     assert row["expires_at"] == until.isoformat().replace("+00:00", "Z")
+
+
+def test_a_key_from_the_command_line_may_have_limits(alice, capsys):
+    from django.core.management import call_command
+
+    from accounts.models import ApiKey
+
+    call_command("apikey", "create", "--user", "alice", "--rate", "30", "--days", "2", "--budget", "12.5")
+    key = ApiKey.objects.get()
+    assert (key.rate_per_minute, key.budget_micros) == (30, 12_500_000)
+    assert key.is_live and key.expires_at is not None
+    assert capsys.readouterr().out.startswith("mg_")
+
+
+@pytest.mark.parametrize("option", [("--rate", "0"), ("--days", "soon"), ("--budget", "much")])
+def test_a_limit_that_is_none_is_refused_by_name(alice, option):
+    from django.core.management import CommandError, call_command
+
+    with pytest.raises(CommandError, match=option[0].strip("-")):
+        call_command("apikey", "create", "--user", "alice", *option)

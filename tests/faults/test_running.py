@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -150,58 +151,62 @@ def test_a_refused_prompt_is_filtered_and_never_tried_again(running: tuple[House
     assert house.wallet()["balance"] == before
 
 
-def test_one_key_makes_one_generation_also_at_the_same_moment(running: tuple[House, int]) -> None:
-    house, _ = running
-    key, order = uuid.uuid4().hex, {"model": "mock/image", "params": {"prompt": "once"}, "operation": "text_to_image"}
+@pytest.mark.parametrize("model", ["mock/image", "findable/picture"])
+def test_one_key_makes_one_generation_also_at_the_same_moment(running: tuple[House, int], model: str) -> None:
+    house, port = running
+    prompt = f"once {uuid.uuid4().hex}"
+    key, order = uuid.uuid4().hex, {"model": model, "params": {"prompt": prompt}, "operation": "text_to_image"}
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: house.call("/generations", order, **{"Idempotency-Key": key}), range(24)))
     assert {status for status, _ in answers} <= {200, 202}, Counter(status for status, _ in answers)
     assert len({row["id"] for _, row in answers}) == 1
     status, problem = house.call("/generations", {**order, "params": {"prompt": "twice"}}, **{"Idempotency-Key": key})
     assert (status, problem["code"]) == (409, "idempotency_conflict")
+    assert house.ended(answers[0][1]["id"], 60)["status"] == "succeeded"
+    assert stats(port)["jobs"].get(prompt, 0) == (0 if model.startswith("mock/") else 1)
 
 
-def test_two_hundred_submits_on_a_wallet_for_ten(running: tuple[House, int]) -> None:
+STORMS = {
+    "mock": ("mock/video", "text_to_video", {"prompt": "storm", "duration": 2, "resolution": "360p"}, 10),
+    "over a line": ("findable/picture", "text_to_image", {"prompt": "storm"}, 2),
+}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+def test_two_hundred_submits_on_a_wallet_for_ten(running: tuple[House, int], storm: str) -> None:
     """Through two web processes at once: exactly ten are accepted, the others are told why."""
-    house, _ = running
-    house.manage("wallet", "adjust", "--user", "admin", "--to", "100", "--reason", "storm")
-    second = free_port()
-    web = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "mediagen_site.asgi:application",
-        "--port",
-        str(second),
-        "--lifespan",
-        "off",
-        "--log-level",
-        "warning",
-    ]
-    other = subprocess.Popen(web, cwd=ROOT, env=house.env)
-    try:
-        wait_for(lambda: ask(f"http://127.0.0.1:{second}/health/live")[0] == 200, 30, "the second web process")
-        answers = _storm([house.port, second], house.key)
-    finally:
-        other.terminate()
-        other.wait(10)
+    house, port = running
+    model, operation, params, each = STORMS[storm]
+    house.manage("wallet", "adjust", "--user", "admin", "--to", str(10 * each), "--reason", "storm")
+    with second_web(house) as second:
+        order = {"model": model, "operation": operation, "params": params}
+        answers = _storm([house.port, second], house.key, order)
     assert Counter(status for status, _ in answers) == {202: 10, 402: 190}
     refused = next(body for status, body in answers if status == 402)
-    assert refused["code"] == "insufficient_credits" and "10.00" in refused["detail"]
+    assert refused["code"] == "insufficient_credits" and f"{each}.00" in refused["detail"]
     for row in [body for status, body in answers if status == 202]:
         assert house.ended(row["id"], 120)["status"] == "succeeded"
     assert house.wallet() == {"unit": "credit", "balance": "0.000000", "held": "0.000000", "available": "0.000000"}
+    assert stats(port)["jobs"].get("storm", 0) == (0 if storm == "mock" else 10)
     house.manage("wallet", "adjust", "--user", "admin", "--to", "1000", "--reason", "after the storm")
     assert "invariants hold" in house.manage("audit")
 
 
-def _storm(ports: list[int], key: str) -> list[tuple[int, Any]]:
-    order = {
-        "model": "mock/video",
-        "operation": "text_to_video",
-        "params": {"prompt": "storm", "duration": 2, "resolution": "360p"},
-    }
+@contextmanager
+def second_web(house: House) -> Iterator[int]:
+    """Another web process on the same data, beside the supervised one."""
+    port = free_port()
+    words = ["-m", "uvicorn", "mediagen_site.asgi:application", "--port", str(port), "--lifespan", "off"]
+    process = subprocess.Popen([sys.executable, *words, "--log-level", "warning"], cwd=ROOT, env=house.env)
+    try:
+        wait_for(lambda: ask(f"http://127.0.0.1:{port}/health/live")[0] == 200, 30, "the second web process")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
 
+
+def _storm(ports: list[int], key: str, order: dict[str, Any]) -> list[tuple[int, Any]]:
     def one(number: int) -> tuple[int, Any]:
         address = f"http://127.0.0.1:{ports[number % len(ports)]}/api/v1/generations"
         return ask(address, order, {"Authorization": f"Bearer {key}"}, timeout=120)

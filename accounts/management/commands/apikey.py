@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from accounts import keys
 from accounts.errors import Refused
 from accounts.models import ApiKey
+from accounts.money import read_amount
 
 from ._people import person, workspace_for
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 10**6:
+        raise argparse.ArgumentTypeError(f"write a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _limits(options: dict[str, Any]) -> dict[str, Any]:
+    days, budget = options.get("days"), options.get("budget")
+    return {
+        "rate_per_minute": options.get("rate"),
+        "expires_at": timezone.now() + timedelta(days=days) if days else None,
+        "budget_micros": read_amount(budget, field="budget") if budget else None,
+    }
 
 
 class Command(BaseCommand):
@@ -24,6 +43,9 @@ class Command(BaseCommand):
         create.add_argument(
             "--scopes", default="read,submit", help="Of read, submit, accounts, admin; separated by commas."
         )
+        create.add_argument("--rate", type=positive, help="Requests a minute, in place of the site's 600.")
+        create.add_argument("--days", type=positive, help="Days until it expires; never when left out.")
+        create.add_argument("--budget", help="Most credits it may have held and spent.")
         create.add_argument("--name", default="command line", help="To tell it from others.")
         listing = verbs.add_parser("list", help="Show keys, never their secrets.")
         listing.add_argument("--user", help="Only this person's.")
@@ -39,7 +61,8 @@ class Command(BaseCommand):
     def _create(self, *, user: str, workspace: str | None, scopes: str, name: str, **rest: Any) -> None:
         owner = person(user)
         wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-        key, secret = keys.issue(workspace=workspace_for(owner, workspace), user=owner, name=name, scopes=wanted)
+        place = workspace_for(owner, workspace)
+        key, secret = keys.issue(workspace=place, user=owner, name=name, scopes=wanted, **_limits(rest))
         self.stderr.write(
             f"Key {key.name!r} for {owner} in {key.workspace.slug} ({', '.join(key.scopes)}). It is shown only now:"
         )
