@@ -99,6 +99,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {f.__name__: f for f in (up, 
 
 def become(*args: str) -> NoReturn:
     sys.stdout.flush()
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # many threads, little memory: keeps the idle tree small
     os.execv(PYTHON, [str(PYTHON), *args])
 
 
