@@ -182,7 +182,7 @@ Q_CLUSTER = {
     "label": "Queue",
     "ALT_CLUSTERS": {
         "poll": {"workers": WORKERS["poll"], "queue_limit": 1, "timeout": 60, "retry": 180, "recycle": 200},
-        "io": {"workers": WORKERS["io"], "queue_limit": 1, "timeout": 900, "retry": 2700, "recycle": 100},
+        "io": {"workers": WORKERS["io"], "queue_limit": 1, "timeout": 900, "retry": 2700, "recycle": 15},
     },
 }
 
