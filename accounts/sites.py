@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from providers import places
 from providers.catalogue_types import Catalogue
 from providers.http.wire import Site
 from providers.types import AccountFacts
@@ -30,20 +31,9 @@ def site(
     catalogue: Catalogue, account: ProviderAccount | None, held: dict[str, str], *, timeout: float, total: float = 900.0
 ) -> Site:
     """The account's own address stands above the catalogue's; one a workspace has set is guarded."""
-    http = catalogue.http
-    own = account.base_url if account else ""
-    return Site(
-        name=catalogue.name,
-        base_url=own or str(http.get("base_url", "")),
-        auth=http.get("auth") or (),
-        secrets=held,
-        errors=[rule.row() for rule in catalogue.errors],
-        hosts=tuple(http.get("hosts") or ()),
-        headers=http.get("headers") or {},
-        api_version=(account.api_version if account else "") or str(http.get("api_version", "")),
-        timeout=timeout,
-        total=total,
-        guarded=bool(own and account and account.workspace_id),
-        code_at=http.get("code_at") or (),
-        message_at=http.get("message_at") or (),
-    )
+    if account is None:
+        return places.site(catalogue, held, timeout=timeout, total=total)
+    own = bool(account.base_url and account.workspace_id)
+    return places.site(
+        catalogue, held, timeout=timeout, total=total, base_url=account.base_url, api_version=account.api_version, guarded=own
+    )  # fmt: skip

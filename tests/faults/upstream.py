@@ -89,6 +89,9 @@ class Handler(BaseHTTPRequestHandler):
                 for job in JOBS.values():
                     by_reference[job["prompt"]] = by_reference.get(job["prompt"], 0) + 1
                 self.reply({**STATS, "jobs": by_reference})
+        elif url.path == "/v1/me":
+            known = self.headers.get("Authorization") == "Bearer throwaway-key"
+            self.reply({"email": "me@example.org", "balance": 7} if known else {"error": "who?"}, 200 if known else 401)
         elif url.path == "/v1/jobs":
             STATS["finds"] += 1
             wanted = parse_qs(url.query).get("reference", [""])[0]

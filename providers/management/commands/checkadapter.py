@@ -6,9 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from providers import conformance
+from providers import live as looking
 from providers.loaded import registry
 from providers.registry import Entry, Registry
 
@@ -19,10 +21,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="The slug of a provider, or the folder of one.")
 
-    def handle(self, *args: Any, name: str, **options: Any) -> None:
+        parser.add_argument(
+            "--live",
+            action="store_true",
+            help="Ask the real provider, with the key of the environment; nothing is paid.",
+        )
+
+    def handle(self, *args: Any, name: str, live: bool = False, **options: Any) -> None:
         entry = _entry(name)
         if entry.error:
             raise CommandError(f"{entry.slug} could not be loaded:\n{_short(entry.error)}")
+        if live:
+            self._live(entry)
+            return
         lines = [
             (case.name, why)
             for case, why in ((case, conformance.trial(entry, case)) for case in conformance.cases(entry))
@@ -35,6 +46,19 @@ class Command(BaseCommand):
         if wrong:
             raise CommandError(f"{entry.slug}: {wrong} of {len(lines)} failed.")
         self.stdout.write(f"{entry.slug}: all {len(lines)} hold.")
+
+    def _live(self, entry: Entry) -> None:
+        if entry.adapter is None or entry.catalogue is None:
+            raise CommandError(f"{entry.slug} could not be loaded.")
+        seen = looking.look(entry.adapter, entry.catalogue, private_hosts=settings.MEDIAGEN_PRIVATE_HOSTS)
+        for what, found, why in seen:
+            self.stdout.write(f"{'FAILED' if why else 'ok':7} {what}: {why or found}")
+        if not seen:
+            raise CommandError(
+                f"{entry.slug} has neither `inspect` nor `discover`: nothing can be asked without paying."
+            )
+        if wrong := sum(bool(why) for _, _, why in seen):
+            raise CommandError(f"{entry.slug}: {wrong} of {len(seen)} failed.")
 
 
 def _entry(name: str) -> Entry:
