@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from pathlib import Path
 
 import environ
@@ -60,7 +61,9 @@ def host_ports(value: str) -> frozenset[tuple[str, int]]:
 def database(var: Path) -> dict[str, object]:
     """DATABASE_URL, or SQLite in var/ told to behave under several writers (WAL, IMMEDIATE)."""
     try:
-        config = env.db("DATABASE_URL", default=f"sqlite:///{var / 'mediagen.sqlite3'}")
+        with warnings.catch_warnings():  # an address it does not know is told below, in one sentence
+            warnings.simplefilter("ignore")
+            config = env.db("DATABASE_URL", default=f"sqlite:///{var / 'mediagen.sqlite3'}")
     except Exception as error:
         raise ImproperlyConfigured(
             f"DATABASE_URL cannot be read ({error}). Write postgres://user:password@host:5432/name."
